@@ -1,0 +1,45 @@
+# Every target works from a clean clone; only Python ≥ 3.11 (and Go for the collector) must be there.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+
+.PHONY: help setup setup-system collector demo test lint bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## create .venv with everything pinned in constraints.txt
+
+.venv/.ready: constraints.txt pyproject.toml
+	python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'sloengine needs Python 3.11 or newer; python3 here is' "$$(python3 -V)" >&2; exit 1; }
+	python3 -m venv .venv
+	@echo 'Installing Python packages (about 500 MB, one to two minutes)…'
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+setup-system: ## install the Debian packages that tests use (root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core
+
+collector: ## build the gateway collector into .bin/ (cached; needs Go)
+	collector/build.sh
+
+demo: setup ## a fleet, a gateway, a store, an engine, a fault, one page
+	@collector/build.sh --if-possible
+	$(PY) -m sloengine demo
+
+test: setup ## lint, types, and the whole fast suite
+	@collector/build.sh --if-possible
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+bench: setup ## print ratios measured side by side and write bench.json
+	@collector/build.sh --if-possible
+	$(PY) -m tests.bench
+
+clean: ## remove what was built (keeps .venv)
+	rm -rf .build .bin .sloengine .pytest_cache .mypy_cache .ruff_cache
