@@ -1,0 +1,68 @@
+"""``alerting.yaml``: Alertmanager's vocabulary, as much of it as is acted on; every other key is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, ValidationError
+
+from sloengine.config.documents import Strict
+from sloengine.config.yamlfile import plain, problems_of, read_documents
+from sloengine.errors import ConfigError, Problem
+
+
+class WebhookConfig(Strict):
+    url: HttpUrl
+    send_resolved: bool = True
+
+
+class Receiver(Strict):
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    webhook_configs: list[WebhookConfig] = []
+
+
+class Route(Strict):
+    receiver: str
+
+
+class Alerting(Strict):
+    route: Route
+    receivers: list[Receiver] = Field(min_length=1)
+
+    def targets(self) -> dict[str, WebhookConfig]:
+        """Targets of the one route by stable name: ``receiver/index``."""
+        receiver = next(r for r in self.receivers if r.name == self.route.receiver)
+        return {f"{receiver.name}/{i}": config for i, config in enumerate(receiver.webhook_configs)}
+
+
+def load_alerting(path: Path) -> Alerting:
+    """Read the routing.
+
+    Raises:
+        ConfigError: missing, unknown key, unknown receiver, duplicate receiver.
+    """
+    if not path.exists():
+        raise ConfigError([Problem(str(path), 1, "no such file; it says where alerts go (route, receivers)")])
+    documents = read_documents(path)
+    if len(documents) != 1:
+        raise ConfigError([Problem(str(path), 1, f"expected one YAML document, found {len(documents)}")])
+    try:
+        alerting = Alerting.model_validate(plain(documents[0].value))
+    except ValidationError as error:
+        raise ConfigError(problems_of(error, documents[0], Alerting)) from None
+    names = [r.name for r in alerting.receivers]
+    problems = [
+        documents[0].problem(f"receiver '{name}' is defined twice", ("receivers", i, "name"))
+        for i, name in enumerate(names)
+        if name in names[:i]
+    ]
+    if alerting.route.receiver not in names:
+        problems.append(
+            documents[0].problem(
+                f"route names receiver '{alerting.route.receiver}'; known: {', '.join(names)}", ("route", "receiver")
+            )
+        )
+    if problems:
+        raise ConfigError(problems)
+    return alerting

@@ -1,0 +1,141 @@
+"""YAML that remembers lines: every problem can say ``file:line``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from sloengine.errors import ConfigError, Problem
+
+MAX_FILE_BYTES = 4 * 2**20
+"""A catalogue file is hand-written; anything larger is a mistake or an attack."""
+MAX_NODES = 200_000
+"""Bound on values after aliases are expanded: an alias bomb of nine lines expands to billions."""
+
+Path_ = Sequence[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: its values and where each of them stands."""
+
+    file: str
+    value: Any
+
+    @staticmethod
+    def empty(file: str) -> Document:
+        return Document(file, CommentedMap())
+
+    def line(self, path: Path_ = ()) -> int:
+        """1-based line of the value at ``path``; of its nearest ancestor where the value itself is missing."""
+        node, line = self.value, getattr(getattr(self.value, "lc", None), "line", 0)
+        for key in path:
+            place = _place(node, key)
+            if place is None:
+                break
+            line, node = place
+        return int(line) + 1
+
+    def problem(self, message: str, path: Path_ = (), severity: str = "error") -> Problem:
+        return Problem(self.file, self.line(path), message, severity)
+
+
+def _place(node: Any, key: str | int) -> tuple[int, Any] | None:
+    if isinstance(node, CommentedMap) and key in node:
+        return node.lc.key(key)[0], node[key]
+    if isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+        return node.lc.item(key)[0], node[key]
+    return None
+
+
+def read_documents(path: Path) -> list[Document]:
+    """All documents of a file.
+
+    Raises:
+        ConfigError: unreadable, too large, not YAML, a key given twice, or an alias bomb; with the line.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError([Problem(str(path), 1, f"larger than {MAX_FILE_BYTES // 2**20} MiB")])
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), 1, f"can't be read: {error}")]) from None
+    try:
+        values = list(YAML(typ="rt").load_all(text))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError([Problem(str(path), line, f"not valid YAML: {error.problem or error}")]) from None
+    except (YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError([Problem(str(path), 1, f"not valid YAML: {error}")]) from None
+    documents = [Document(str(path), value) for value in values if value is not None]
+    for document in documents:
+        _refuse_bomb(document)
+    return documents
+
+
+def _refuse_bomb(document: Document) -> None:
+    for seen, _ in enumerate(_walk(document.value)):
+        if seen > MAX_NODES:
+            raise ConfigError([document.problem(f"holds more than {MAX_NODES} values once aliases are expanded")])
+
+
+def _walk(value: Any) -> Iterator[Any]:
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, Mapping):
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
+def plain(value: Any) -> Any:
+    """The document without YAML's own types."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    return value
+
+
+def problems_of(error: ValidationError, document: Document, model: type[BaseModel] | None = None) -> list[Problem]:
+    """pydantic's findings, each at its line, with the nearest known key where one was mistyped."""
+    return [document.problem(_sentence(item, model), item["loc"]) for item in error.errors()]
+
+
+def _sentence(item: Any, model: type[BaseModel] | None) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        near = get_close_matches(str(item["loc"][-1]), _known_keys(model), n=1)
+        return f"unknown key '{where}'" + (f"; did you mean '{near[0]}'?" if near else "")
+    return f"{where}: {item['msg'].removeprefix('Value error, ')}" if where else str(item["msg"])
+
+
+def _known_keys(model: type[BaseModel] | None) -> list[str]:
+    """Every key of a model and of the models inside it: enough to guess what a typo meant."""
+    keys: list[str] = []
+    todo, done = [model] if model else [], set()
+    while todo:
+        current = todo.pop()
+        if current is None or current in done:
+            continue
+        done.add(current)
+        for name, field in current.model_fields.items():
+            keys.append(field.alias or name)
+            todo.extend(_models_in(field.annotation))
+    return keys
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for inner in getattr(annotation, "__args__", ()) for m in _models_in(inner)]

@@ -1,0 +1,34 @@
+"""Durations as OpenSLO and Prometheus write them: ``30d``, ``1h30m``, ``5m``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_PART = re.compile(r"(\d+)([smhdw])")
+
+
+def parse_duration(text: str) -> timedelta:
+    """``"1h30m"`` → 5400 s.
+
+    Raises:
+        ValueError: not of the form number-unit, or zero.
+    """
+    parts = _PART.findall(text)
+    if not parts or "".join(n + u for n, u in parts) != text:
+        raise ValueError(f"'{text}' is not a duration such as 30d, 6h or 5m")
+    seconds = sum(int(n) * _UNITS[u] for n, u in parts)
+    if seconds == 0:
+        raise ValueError("a duration must be longer than zero")
+    return timedelta(seconds=seconds)
+
+
+def format_duration(span: timedelta) -> str:
+    """The shortest such text: 5400 s → ``"1h30m"``."""
+    rest = round(span.total_seconds())
+    out = ""
+    for unit in ("d", "h", "m", "s"):
+        count, rest = divmod(rest, _UNITS[unit])
+        out += f"{count}{unit}" if count else ""
+    return out or "0s"

@@ -1,0 +1,58 @@
+"""Which minutes to recompute: from the minutes that were touched to a few bounded pieces. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+MINUTE = timedelta(minutes=1)
+MAX_PIECE = timedelta(days=1)
+"""One piece never spans more: a day of one gateway is deduplicated in bounded memory."""
+MAX_HOLE = timedelta(minutes=10)
+"""Reading an untouched hole this short is cheaper than another statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Minutes ``[lo, hi)`` of one gateway."""
+
+    gateway: str
+    lo: datetime
+    hi: datetime
+
+
+def pieces(touched: Iterable[tuple[str, datetime]]) -> list[Piece]:
+    """Cover the touched (gateway, minute) pairs with pieces: near minutes join, no piece crosses midnight or exceeds a day.
+
+    Every touched minute lies in exactly one piece; the order is by gateway, then time.
+    """
+    by_gateway: dict[str, set[datetime]] = {}
+    for gateway, minute in touched:
+        by_gateway.setdefault(gateway, set()).add(minute)
+    return [piece for gateway in sorted(by_gateway) for piece in _cover(gateway, sorted(by_gateway[gateway]))]
+
+
+def _cover(gateway: str, minutes: Sequence[datetime]) -> list[Piece]:
+    out: list[Piece] = []
+    for minute in minutes:
+        last = out[-1] if out else None
+        if last and minute - last.hi <= MAX_HOLE and minute.date() == last.lo.date():
+            out[-1] = Piece(gateway, last.lo, minute + MINUTE)
+        else:
+            out.append(Piece(gateway, minute, minute + MINUTE))
+    return out
+
+
+def days(lo: datetime, hi: datetime) -> list[tuple[datetime, datetime]]:
+    """``[lo, hi)`` cut at midnights."""
+    out = []
+    while lo < hi:
+        midnight = lo.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        out.append((lo, min(midnight, hi)))
+        lo = midnight
+    return out
+
+
+def floor_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

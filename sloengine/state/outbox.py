@@ -1,0 +1,71 @@
+"""The outbox: what must still be sent, claimed by one sender at a time, in order per episode and target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from sloengine.state.tables import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One notification to send now."""
+
+    id: int
+    target: str
+    idempotency_key: str
+    payload: str
+    attempts: int
+
+
+def claim(connection: Connection, now: datetime, ttl: timedelta, limit: int = 20) -> list[Due]:
+    """Take due notifications for ``ttl``. A claim that runs out (its sender was killed) is claimable again.
+
+    Only the oldest unsent notification of an episode and target is ever due: a resolve can't overtake its trigger.
+    """
+    unsent = outbox.c.status.in_(("pending", "claimed"))
+    heads = select(func.min(outbox.c.id)).where(unsent).group_by(outbox.c.episode_id, outbox.c.target)
+    free = (outbox.c.status == "pending") | (outbox.c.claimed_until <= now)
+    rows = connection.execute(
+        select(outbox)
+        .where(outbox.c.id.in_(heads) & free & (outbox.c.not_before <= now))
+        .order_by(outbox.c.id)
+        .limit(limit)
+    ).mappings()
+    due = [Due(r["id"], r["target"], r["idempotency_key"], r["payload"], r["attempts"]) for r in rows]
+    connection.execute(
+        outbox.update()
+        .where(outbox.c.id.in_([d.id for d in due]))
+        .values(status="claimed", claimed_until=now + ttl, attempts=outbox.c.attempts + 1)
+    )
+    return due
+
+
+def mark_sent(connection: Connection, due: Due, at: datetime) -> None:
+    connection.execute(
+        outbox.update().where(outbox.c.id == due.id).values(status="sent", sent_at=at, claimed_until=None)
+    )
+
+
+def mark_retry(connection: Connection, due: Due, not_before: datetime, error: str) -> None:
+    connection.execute(
+        outbox.update()
+        .where(outbox.c.id == due.id)
+        .values(status="pending", claimed_until=None, not_before=not_before, last_error=error[:2000])
+    )
+
+
+def mark_dead(connection: Connection, due: Due, error: str) -> None:
+    """A final refusal: kept, counted and shown, never silently dropped."""
+    connection.execute(
+        outbox.update().where(outbox.c.id == due.id).values(status="dead", claimed_until=None, last_error=error[:2000])
+    )
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Notifications by status."""
+    rows = connection.execute(select(outbox.c.status, func.count()).group_by(outbox.c.status))
+    return {str(status): int(count) for status, count in rows}

@@ -1,0 +1,96 @@
+"""The one door to ClickHouse, embedded or cluster: statements from ``.sql`` files, parameters bound by the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+from sloengine.config.settings import StoreSection
+from sloengine.errors import StoreError, StoreUnavailable
+
+Row = dict[str, Any]
+
+
+@cache
+def statement(name: str) -> str:
+    """SQL of ``store/queries/<name>.sql``."""
+    return resources.files("sloengine.store").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Store:
+    """A connection that can be shared by threads; it is opened at the first use and again after a failure."""
+
+    def __init__(self, section: StoreSection) -> None:
+        self.section = section
+        self._client: Client | None = None
+
+    def rows(self, name: str, **parameters: object) -> list[Row]:
+        """Run ``queries/<name>.sql``; rows as dictionaries.
+
+        Raises:
+            StoreUnavailable: no answer.
+            StoreError: ClickHouse's own error.
+        """
+        return self.sql_rows(statement(name), parameters)
+
+    def run(self, name: str, **parameters: object) -> int:
+        """Run a writing statement; number of rows written."""
+        summary = self._call(lambda client: client.command(statement(name), parameters=parameters))
+        written = getattr(summary, "summary", {}) or {}
+        return int(written.get("written_rows", 0))
+
+    def sql_rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        result = self._call(lambda client: client.query(sql, parameters=dict(parameters or {})))
+        return list(result.named_results())
+
+    def command(self, sql: str) -> None:
+        self._call(lambda client: client.command(sql))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Insert rows; acknowledged means written."""
+        if rows:
+            self._call(lambda client: client.insert(table, rows, column_names=columns))
+
+    def ping(self) -> bool:
+        try:
+            return self.sql_rows("SELECT 1 AS one")[0]["one"] == 1
+        except StoreError:
+            return False
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _call(self, action: Any) -> Any:
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            return action(self._client)
+        except OperationalError as error:
+            self.close()
+            raise StoreUnavailable(f"ClickHouse at {self.section.url} did not answer: {error}") from error
+        except ClickHouseError as error:
+            raise StoreError(str(error)) from error
+
+    def _connect(self) -> Client:
+        url = urlsplit(self.section.url)
+        return clickhouse_connect.get_client(
+            interface=url.scheme,
+            host=url.hostname or "127.0.0.1",
+            port=url.port or (8443 if url.scheme == "https" else 8123),
+            username=self.section.user,
+            password=self.section.password.get_secret_value(),
+            database=self.section.database,
+            # Without a session, threads can share the client; a session allows one query at a time.
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            send_receive_timeout=120,
+        )
