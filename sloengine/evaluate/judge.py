@@ -69,7 +69,18 @@ def _status(slo: Slo, group: Group, items: Sequence[Sums], nodes: Sequence[Node]
         burns=burns,
         reason=reason,
         since_last_data=age,
+        versions=_versions(slo, items),
     )
+
+
+def _versions(slo: Slo, items: Sequence[Sums]) -> tuple[tuple[str, Counts], ...]:
+    """Counts of the shortest alert window by model version, most bad first."""
+    shortest = min(pair.short for pair in slo.policy.windows)
+    found: dict[str, Counts] = {}
+    for item in items:
+        version = item.dimensions["version"]
+        found[version] = found.get(version, Counts()) + item.by_window.get(shortest, Counts())
+    return tuple(sorted(found.items(), key=lambda pair: (-pair[1].bad, pair[0])))
 
 
 def _total(parts: Iterable[Counts]) -> Counts:

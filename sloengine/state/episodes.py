@@ -148,7 +148,7 @@ def recent(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
     return [
         {
             "dedup_key": f"{r['identity']}-{r['number']}",
-            "severity": r["severity"],
+            "severity": Severity(r["severity"]),
             "state": r["state"],
             "labels": json.loads(r["labels"]),
             "started_at": utc(r["started_at"]),

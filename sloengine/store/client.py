@@ -46,6 +46,10 @@ class Store:
         written = getattr(summary, "summary", {}) or {}
         return int(written.get("written_rows", 0))
 
+    def write(self, sql: str, parameters: Mapping[str, object]) -> None:
+        """Run a writing statement of the caller's own."""
+        self._call(lambda client: client.command(sql, parameters=dict(parameters)))
+
     def sql_rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         result = self._call(lambda client: client.query(sql, parameters=dict(parameters or {})))
         return list(result.named_results())
@@ -60,7 +64,7 @@ class Store:
 
     def ping(self) -> bool:
         try:
-            return self.sql_rows("SELECT 1 AS one")[0]["one"] == 1
+            return bool(self.sql_rows("SELECT 1 AS one"))
         except StoreError:
             return False
 
@@ -78,7 +82,7 @@ class Store:
             self.close()
             raise StoreUnavailable(f"ClickHouse at {self.section.url} did not answer: {error}") from error
         except ClickHouseError as error:
-            raise StoreError(str(error)) from error
+            raise StoreError(_first_sentence(str(error))) from error
 
     def _connect(self) -> Client:
         url = urlsplit(self.section.url)
@@ -94,3 +98,8 @@ class Store:
             connect_timeout=5,
             send_receive_timeout=120,
         )
+
+
+def _first_sentence(text: str) -> str:
+    """ClickHouse repeats the whole statement after ``In scope``; a person needs what comes before it."""
+    return text.split(": In scope", 1)[0][:500]

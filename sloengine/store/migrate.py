@@ -24,7 +24,7 @@ class Migration:
 def migrations() -> list[Migration]:
     """All of them, in order; each file holds one statement."""
     folder = resources.files("sloengine.store").joinpath("migrations")
-    files = sorted(f for f in folder.iterdir() if f.name.endswith(".sql"))
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
     return [Migration(f.name.removesuffix(".sql"), f.read_text(encoding="utf-8")) for f in files]
 
 

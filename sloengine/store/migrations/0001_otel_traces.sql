@@ -1,6 +1,7 @@
 -- OTel spans as the collector's clickhouseexporter writes them, plus ingest time, gateway time, hot attributes and the weight.
 -- AdjustedCount is how many spans this one stands for: 2^56 / (2^56 - T), T the threshold "th" of the tracestate, right-padded
 -- to 14 hex digits (OpenTelemetry specification, probability sampling). No th means unknown (NULL), never 1.
+-- The difference is taken in integers: in Float64 the largest threshold would make a weight of infinity, for any device to send.
 CREATE TABLE IF NOT EXISTS otel_traces (
     Timestamp DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
@@ -39,7 +40,7 @@ CREATE TABLE IF NOT EXISTS otel_traces (
     RolloutId LowCardinality(String) DEFAULT SpanAttributes['edge.rollout.id'],
     SamplingThreshold String DEFAULT rightPad(extract(TraceState, '(?:^|,)ot=(?:[^,]*;)?th:([0-9a-f]{1,14})(?:[;,]|$)'), 14, '0') CODEC(ZSTD(1)),
     AdjustedCount Nullable(Float64) DEFAULT if(match(TraceState, '(?:^|,)ot=(?:[^,]*;)?th:[0-9a-f]{1,14}(?:[;,]|$)'),
-        pow(2, 56) / (pow(2, 56) - reinterpretAsUInt64(reverse(unhex(concat('00', SamplingThreshold))))), NULL),
+        pow(2, 56) / (bitShiftLeft(toUInt64(1), 56) - reinterpretAsUInt64(reverse(unhex(concat('00', SamplingThreshold))))), NULL),
     INDEX idx_ingest IngestTime TYPE minmax GRANULARITY 1,
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1
 ) ENGINE = MergeTree

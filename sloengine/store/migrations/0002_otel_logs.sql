@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS otel_logs (
     ScopeVersion LowCardinality(String),
     ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    EventName LowCardinality(String),
+    -- The exporter looks for this column once, at its start; a gateway that started while the store was away leaves it out.
+    EventName LowCardinality(String) DEFAULT LogAttributes['event.name'],
     IngestTime DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(DoubleDelta, ZSTD(1)),
     GatewayId LowCardinality(String) DEFAULT ResourceAttributes['edge.gateway.id'],
     GatewayTime DateTime64(3, 'UTC') DEFAULT if(mapContains(ResourceAttributes, 'edge.gateway.received_unix_nano'),

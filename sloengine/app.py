@@ -1,0 +1,135 @@
+"""The one place that builds clients, scheduler and servers, and with ``jobs.py`` the only one that reads the clock."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from datetime import UTC, datetime
+
+import httpx
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from sloengine import jobs
+from sloengine.config.catalogue import load_catalogue
+from sloengine.config.routing import load_alerting
+from sloengine.config.settings import Settings
+from sloengine.errors import SloengineError, StoreUnavailable
+from sloengine.otlp.door import router as otlp_router
+from sloengine.schedule import Schedule
+from sloengine.state.database import open_database
+from sloengine.store.client import Store
+from sloengine.store.migrate import migrate
+from sloengine.web.app import create_app
+
+log = logging.getLogger("sloengine")
+
+DOOR_GATEWAY = "otlp-door"
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def log_as_json() -> None:
+    """One JSON object per line on stderr."""
+    structlog.configure(wrapper_class=structlog.stdlib.BoundLogger, logger_factory=structlog.stdlib.LoggerFactory())
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ]
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("apscheduler", "httpx", "alembic", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def build(settings: Settings) -> jobs.Deps:
+    """Read the configuration and open everything the jobs need.
+
+    Raises:
+        ConfigError: the catalogue or the routing is wrong; before anything was started.
+        StoreUnavailable: ClickHouse does not answer.
+    """
+    catalogue, alerting = load_catalogue(settings.catalogue), load_alerting(settings.alerting)
+    for name in migrate(settings.store):
+        log.info("migration %s applied", name)
+    return jobs.Deps(
+        settings=settings,
+        catalogue=catalogue,
+        alerting=alerting,
+        store=Store(settings.store),
+        state=open_database(settings.state_url),
+        http=httpx.Client(timeout=settings.engine.delivery_timeout_s),
+        clock=clock,
+        holder=uuid.uuid4().hex,
+    )
+
+
+def run(settings: Settings) -> None:
+    """The engine: scheduler, API, console, OTLP door; until SIGTERM or SIGINT."""
+    deps = build_with_patience(settings)
+    jobs.publish_inventory(deps, clock())
+    schedule = Schedule()
+    schedule.every(settings.engine.tick_s, "tick", lambda: _tick(deps))
+    schedule.every(1.0, "deliver", lambda: _deliver(deps))
+    schedule.start()
+    try:
+        serve(settings, web_app(deps))
+    finally:
+        schedule.stop()
+        deps.store.close()
+        deps.http.close()
+        deps.state.dispose()
+
+
+def build_with_patience(settings: Settings, wait_s: float = 30.0) -> jobs.Deps:
+    """The store may still be starting beside us."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return build(settings)
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            log.info("waiting for ClickHouse at %s", settings.store.url)
+            time.sleep(1)
+
+
+def _tick(deps: jobs.Deps) -> None:
+    jobs.tick(deps, clock().replace(microsecond=0))
+
+
+def _deliver(deps: jobs.Deps) -> None:
+    try:
+        jobs.deliver(deps)
+    except SloengineError as error:
+        log.error("delivery failed: %s", error)
+
+
+def web_app(deps: jobs.Deps) -> FastAPI:
+    token = deps.settings.web.otlp_token
+    door = otlp_router(deps.store.insert, token.get_secret_value() if token else None, DOOR_GATEWAY, clock)
+    return create_app(
+        lambda: deps.snapshot,
+        now=clock,
+        ready=lambda: deps.snapshot.at is not None,
+        routers=[door],
+    )
+
+
+def serve(settings: Settings, app: FastAPI) -> None:
+    config = uvicorn.Config(
+        app, host=settings.web.host, port=settings.web.port, log_config=None, access_log=False, server_header=False
+    )
+    uvicorn.Server(config).run()

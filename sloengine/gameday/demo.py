@@ -1,0 +1,318 @@
+"""The whole path, once, for real: fleet, gateways, store, engine, one fault, one page."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sloengine.config.settings import StoreSection
+from sloengine.errors import SloengineError
+from sloengine.gameday import plan
+from sloengine.gameday.classifier import Trained, train
+from sloengine.gameday.pager import Pager
+from sloengine.gameday.processes import DemoError, Processes, answers, free_port
+from sloengine.store.client import Store
+from sloengine.store.migrate import migrate
+
+FOLDER = Path(".sloengine/demo")
+FAULT = "F1"
+FAULT_REGION = plan.REGIONS[0]
+PAGE_TIMEOUT_S = 300.0
+SETTLE_S = 25.0
+"""How long to look for a second page after the first: two ticks and a delivery."""
+PAST = timedelta(days=30)
+CUT_GATEWAY, CUT_AGO = "gw-eu-south", timedelta(days=12)
+RAW_TABLES = (
+    "otel_traces",
+    "otel_logs",
+    "otel_metrics_sum",
+    "otel_metrics_gauge",
+    "otel_metrics_histogram",
+    "otel_metrics_exponential_histogram",
+)
+PAGE = {"alertname": "ErrorBudgetBurn", "slo": "digits-success", "model": plan.MODEL, "region": FAULT_REGION}
+"""Labels of the one page that the fault must cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    stay: bool = False
+    door: bool = False
+    """Send OTLP through the engine's own door although a collector is there."""
+    regions: int = len(plan.REGIONS)
+    per_region: int = plan.DEVICES_PER_REGION
+
+
+def run_demo(options: Options) -> dict[str, Any]:
+    """Run it and return what happened, as the contract of ``demo --once --json`` says."""
+    began = time.monotonic()
+    demo = _Demo(options, Console(stderr=True, highlight=False))
+    try:
+        result = demo.run()
+        if options.stay:
+            demo.stay()
+        return result
+    except SloengineError as error:
+        demo.console.print(f"[bold red]failed[/] {error}", markup=True)
+        return {"ok": False, "fault": None, "pages": [], "fault_to_page_s": None, "rows": 0, "transport": demo.transport}
+    except KeyboardInterrupt:
+        return {"ok": False, "fault": None, "pages": [], "fault_to_page_s": None, "rows": 0, "transport": demo.transport}
+    finally:
+        demo.close()
+        demo.console.print(f"stopped after {time.monotonic() - began:.0f} s", style="dim")
+
+
+class _Demo:
+    def __init__(self, options: Options, console: Console) -> None:
+        self.options, self.console = options, console
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir(parents=True)
+        self.processes = Processes(FOLDER)
+        self.pager = Pager()
+        self.devices = plan.fleet(options.regions, options.per_region)
+        self.section = StoreSection(url=f"http://127.0.0.1:{free_port()}")
+        self.store = Store(self.section)
+        self.web = f"http://127.0.0.1:{free_port()}"
+        self.collector = None if options.door else find_collector()
+        self.transport = "collector" if self.collector else "otlp-door"
+        self.models: dict[str, Trained] = {}
+
+    def run(self) -> dict[str, Any]:
+        with self._step("train two versions of a digit classifier"):
+            self.models = {"1": train("1", 200), "2": train("2", 1200)}
+        with self._step("start the store (chDB behind ClickHouse's HTTP interface)"):
+            self._start_store()
+        with self._step(f"write a past of {PAST.days} days for {len(self.devices)} devices"):
+            now = datetime.now(UTC).replace(microsecond=0)
+            self._seed(now)
+        with self._step("start the engine and fold the past into buckets"):
+            self._start_engine(now)
+        with self._step(self._gateway_words()):
+            endpoints = self._start_gateways()
+        with self._step(f"start {len(self.devices)} devices running inferences"):
+            self._start_devices(endpoints)
+            self._wait_for_devices()
+        self.console.print(f"  look around: [bold]{self.web}[/]   SQL: [bold]{self.section.url}[/]   logs: {FOLDER}")
+        return self._fault()
+
+    @contextmanager
+    def _step(self, words: str) -> Iterator[None]:
+        began = time.monotonic()
+        with self.console.status(f"{words}…"):
+            yield
+        self.console.print(f"[green]✓[/] {words} [dim]{time.monotonic() - began:.1f} s[/]")
+
+    # --- bringing it up
+
+    def _start_store(self) -> None:
+        port = self.section.url.rsplit(":", 1)[1]
+        command = [sys.executable, "-m", "sloengine", "store", "--path", str(FOLDER / "store"), "--port", port]
+        self.processes.start("store", command)
+        self.processes.wait_until("store", lambda: answers(f"{self.section.url}/ping"), 60)
+        migrate(self.section)
+
+    def _seed(self, now: datetime) -> None:
+        begin = (now - PAST).replace(second=0)
+        parameters = {
+            "begin": begin,
+            "end": begin + PAST - timedelta(minutes=1),
+            "rate": plan.RATE_HZ,
+            "service": plan.SERVICE,
+            "model": plan.MODEL,
+            "devices": [d.name for d in self.devices],
+            "regions": [d.region for d in self.devices],
+            "gateways": [d.gateway for d in self.devices],
+            "versions": [d.version for d in self.devices],
+            "rollouts": [d.rollout or "" for d in self.devices],
+            "cut_gateway": CUT_GATEWAY,
+            "cut_from": now - CUT_AGO,
+        }
+        for name in ("seed_requests", "seed_latency"):
+            sql = resources.files("sloengine.gameday").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+            self.store.write(sql, parameters)
+
+    def _start_engine(self, now: datetime) -> None:
+        catalogue = FOLDER / "catalogue"
+        catalogue.mkdir()
+        shipped = resources.files("sloengine.gameday").joinpath("slos.yaml").read_text(encoding="utf-8")
+        (catalogue / "slos.yaml").write_text(shipped, encoding="utf-8")
+        (catalogue / "inventory.json.yaml").write_text(json.dumps(self._inventory(now)), encoding="utf-8")
+        receivers = [{"name": "on-call", "webhook_configs": [{"url": self.pager.url}]}]
+        alerting = {"route": {"receiver": "on-call"}, "receivers": receivers}
+        (FOLDER / "alerting.yaml").write_text(json.dumps(alerting), encoding="utf-8")
+        self.processes.start("engine", [sys.executable, "-m", "sloengine", "run"], self._engine_env())
+        self.processes.wait_until("engine", lambda: answers(f"{self.web}/readyz"), 180)
+
+    def _inventory(self, now: datetime) -> dict[str, Any]:
+        nodes = [{"device": d.name, "gateway": d.gateway, "region": d.region} for d in self.devices]
+        spec = {"service": plan.SERVICE, "since": (now - PAST + timedelta(minutes=5)).isoformat(), "nodes": nodes}
+        return {"apiVersion": "sloengine.dev/v1", "kind": "Inventory", "metadata": {"name": "demo-fleet"}, "spec": spec}
+
+    def _engine_env(self) -> dict[str, str]:
+        return {
+            "SLOENGINE_STORE__URL": self.section.url,
+            "SLOENGINE_CATALOGUE": str(FOLDER / "catalogue"),
+            "SLOENGINE_ALERTING": str(FOLDER / "alerting.yaml"),
+            "SLOENGINE_STATE_URL": f"sqlite:///{FOLDER}/state.db",
+            "SLOENGINE_WEB__PORT": self.web.rsplit(":", 1)[1],
+            "SLOENGINE_PUBLIC_URL": self.web,
+            "SLOENGINE_CLUSTER": "demo",
+        }
+
+    def _gateway_words(self) -> str:
+        gateways = len({d.gateway for d in self.devices})
+        if self.collector:
+            return f"start {gateways} gateways (OpenTelemetry Collector)"
+        return "no collector binary: devices will use the engine's own OTLP door ('make collector' builds one; needs Go)"
+
+    def _start_gateways(self) -> dict[str, str]:
+        """OTLP endpoint by gateway."""
+        names = sorted({d.gateway for d in self.devices})
+        if not self.collector:
+            return dict.fromkeys(names, self.web)
+        return {name: self._start_gateway(name, self.collector) for name in names}
+
+    def _start_gateway(self, name: str, binary: str) -> str:
+        http_port, health = free_port(), free_port()
+        buffer = FOLDER / "buffer" / name
+        buffer.mkdir(parents=True)
+        env = {
+            "SLOENGINE_GATEWAY_ID": name,
+            "SLOENGINE_OTLP_HTTP": f"127.0.0.1:{http_port}",
+            "SLOENGINE_OTLP_GRPC": f"127.0.0.1:{free_port()}",
+            "SLOENGINE_HEALTH": f"127.0.0.1:{health}",
+            "SLOENGINE_GATEWAY_METRICS": f"{free_port()}",
+            "SLOENGINE_STORE_URL": self.section.url,
+            "SLOENGINE_DATABASE": self.section.database,
+            "SLOENGINE_BUFFER_DIR": str(buffer.resolve()),
+        }
+        config = Path(__file__).parents[2] / "collector" / "gateway.yaml"
+        self.processes.start(name, [binary, "--config", str(config)], env)
+        self.processes.wait_until(name, lambda: answers(f"http://127.0.0.1:{health}/"), 60)
+        return f"http://127.0.0.1:{http_port}"
+
+    def _start_devices(self, endpoints: dict[str, str]) -> None:
+        for gateway, endpoint in endpoints.items():
+            specs = [self._install(d) for d in self.devices if d.gateway == gateway]
+            spec = {
+                "service": plan.SERVICE,
+                "model": plan.MODEL,
+                "rate_hz": plan.RATE_HZ,
+                "endpoint": endpoint,
+                "span_ratio": 0.1,
+                "export_interval_s": 10.0,
+                "devices": specs,
+            }
+            file = FOLDER / f"devices-{gateway}.json"
+            file.write_text(json.dumps(spec), encoding="utf-8")
+            self.processes.start(f"devices-{gateway}", [sys.executable, "-m", "sloengine.gameday.devices", str(file)])
+
+    def _install(self, device: plan.Device) -> dict[str, Any]:
+        """Put the model file onto the device's own disk."""
+        trained = self.models[device.version]
+        path = FOLDER / "devices" / device.name / "model.npz"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(trained.data)
+        return {**asdict(device), "model_path": str(path), "sha256": trained.sha256}
+
+    def _wait_for_devices(self) -> None:
+        live = "SELECT uniqExact(DeviceId) AS n FROM otel_metrics_gauge WHERE IngestTime > now() - 60"
+        last = f"devices-{self.devices[-1].gateway}"
+        self.processes.wait_until(last, lambda: self.store.sql_rows(live)[0]["n"] >= len(self.devices), 90)
+
+    # --- the fault
+
+    def _fault(self) -> dict[str, Any]:
+        began = datetime.now(UTC)
+        for device in self.devices:
+            if device.region == FAULT_REGION:
+                _damage(FOLDER / "devices" / device.name / "model.npz")
+        self.console.print(
+            f"[yellow]![/] {FAULT}: a partial update damages the model file on every device of {FAULT_REGION}"
+        )
+        with self._step("wait for the page, and that no other follows"):
+            pages = self._wait_for_page()
+        fault = {"id": FAULT, "model": plan.MODEL, "region": FAULT_REGION, "began_at": began.isoformat()}
+        result = {
+            "ok": len(pages) == 1 and PAGE.items() <= pages[0]["labels"].items(),
+            "fault": fault,
+            "pages": [_page(p) for p in pages],
+            "fault_to_page_s": round((pages[0]["received_at"] - began).total_seconds(), 1) if pages else None,
+            "rows": sum(int(self.store.sql_rows(f"SELECT count() AS n FROM {t}")[0]["n"]) for t in RAW_TABLES),  # noqa: S608
+            "transport": self.transport,
+        }
+        self._tell(result, pages)
+        return result
+
+    def _wait_for_page(self) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + PAGE_TIMEOUT_S
+        while not self.pager.pages() and time.monotonic() < deadline:
+            self.processes.check()
+            time.sleep(0.5)
+        if self.pager.pages():
+            time.sleep(SETTLE_S)
+        return self.pager.pages()
+
+    def _tell(self, result: dict[str, Any], pages: list[dict[str, Any]]) -> None:
+        if not pages:
+            self.console.print(f"[red]✗[/] no page within {PAGE_TIMEOUT_S:.0f} s; see {FOLDER}/engine.log")
+        for page in pages:
+            self.console.print(f"[bold]PAGE[/] {page['annotations']['summary']}", highlight=False)
+            self.console.print(f"     {page['annotations']['description']}")
+            self.console.print(f"     {page['annotations'].get('versions', '')}")
+        if result["ok"]:
+            words = f"exactly one page, {result['fault_to_page_s']} s after the fault began; {result['rows']:,} rows"
+            self.console.print(f"[green]✓[/] {words}, over {result['transport']}")
+
+    def stay(self) -> None:
+        self.console.print(f"\nStill running: console [bold]{self.web}[/], SQL at {self.section.url}. Ctrl-C stops it.")
+        self.console.print(
+            f"  curl '{self.section.url}/?database=sloengine' --data-binary"
+            " \"SELECT Slo, Slice, State, Reason FROM slo_now FORMAT PrettyCompact\""
+        )
+        while True:
+            self.processes.check()
+            time.sleep(1)
+
+    def close(self) -> None:
+        self.processes.stop()
+        self.store.close()
+        self.pager.close()
+
+
+def _page(page: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "dedup_key": page["dedup_key"],
+        "severity": page["severity"],
+        "labels": page["labels"],
+        "received_at": page["received_at"].isoformat(),
+    }
+
+
+def _damage(path: Path) -> None:
+    """Keep the first half of the file, as an update does that ran out of disk."""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def find_collector() -> str | None:
+    """The gateway binary: ours, or a distribution's on PATH."""
+    ours = Path(__file__).parents[2] / ".bin" / "sloengine-collector"
+    if ours.exists() and os.access(ours, os.X_OK):
+        return str(ours)
+    return shutil.which("otelcol-contrib")
+
+
+__all__ = ["DemoError", "Options", "run_demo"]

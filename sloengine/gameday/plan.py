@@ -1,0 +1,34 @@
+"""The demo's fleet: which devices, behind which gateways, running which version. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SERVICE = "digits"
+MODEL = "digits-classifier"
+REGIONS = ("eu-north", "eu-south", "us-east")
+DEVICES_PER_REGION = 10
+RATE_HZ = 2.0
+"""Inferences per second and device."""
+ROLLOUT = "rollout-2"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    name: str
+    region: str
+    gateway: str
+    version: str
+    rollout: str | None
+
+
+def fleet(regions: int = len(REGIONS), per_region: int = DEVICES_PER_REGION) -> list[Device]:
+    """The first third of each region's devices already run version 2, by a rollout."""
+    return [_device(region, index, per_region) for region in REGIONS[:regions] for index in range(per_region)]
+
+
+def _device(region: str, index: int, per_region: int) -> Device:
+    new = index < per_region / 3
+    return Device(
+        f"{region}-{index:03d}", region, f"gw-{region}", "2" if new else "1", ROLLOUT if new else None
+    )

@@ -1,0 +1,13 @@
+-- Gateways by error rate over the range: a fault of a site shows here before it shows in a region.
+SELECT GatewayId AS gateway, Region AS region, sum(s.Bad) / nullIf(sum(s.Good) + sum(s.Bad), 0) AS error_rate,
+    sum(s.Bad) AS bad, sum(s.Good) + sum(s.Bad) AS valid
+FROM sli_minutes AS s FINAL
+WHERE Indicator = 'M1' AND $__timeFilter(Minute)
+    AND $__conditionalAll(Region IN (${region:singlequote}), $region)
+    AND $__conditionalAll(ModelName IN (${model:singlequote}), $model)
+    AND $__conditionalAll(ModelVersion IN (${version:singlequote}), $version)
+GROUP BY gateway, region
+HAVING bad > 0
+ORDER BY error_rate DESC, bad DESC
+LIMIT 50
+SETTINGS do_not_merge_across_partitions_select_final = 1

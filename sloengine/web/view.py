@@ -1,0 +1,410 @@
+"""What the overview page says, worked out from a snapshot. Pure: the template only places it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from sloengine.durations import format_duration
+from sloengine.model import BurnReading, EpisodeNow, Group, Latency, NodeNow, Severity, Snapshot, State, Status
+from sloengine.web import figures
+
+SLICES_MAX = 300
+NODES_MAX = 50
+ALERTS_MAX = 100
+LATENCIES_MAX = 100
+PROBLEMS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From which age on a figure is of the past."""
+
+    tick: timedelta = timedelta(minutes=1)
+    node: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A name in full (bounded) and as shown."""
+
+    shown: str
+    full: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    severity: str
+    windows: str
+    long: str
+    short: str
+    factor: str
+    exceeded: bool
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    state: str
+    tone: str
+    name: Cell
+    description: str
+    group: tuple[tuple[str, Cell], ...]
+    target: str
+    window: str
+    sli: str
+    below_target: bool
+    coverage: str
+    thin_coverage: bool
+    budget: str
+    budget_bar: float
+    overspent: bool
+    pairs: tuple[Pair, ...]
+    reason: Cell
+    good: str
+    bad: str
+    unknown: str
+    owner: Cell | None
+    runbook: str | None
+    runbook_text: Cell | None
+    data_age: str
+    versions: tuple[tuple[Cell, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    dedup_key: Cell
+    severity: str
+    state: str
+    firing: bool
+    labels: tuple[tuple[Cell, Cell], ...]
+    since: datetime
+    since_text: str
+    lasted: str
+    resolved: datetime | None
+    resolved_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    device: Cell
+    gateway: Cell
+    region: Cell
+    service: Cell
+    age: str
+    lag: str
+    state: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    group: tuple[Cell, ...]
+    p50: str
+    p95: str
+    p99: str
+    error: str
+    count: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    tone: str
+    verdict: str
+    detail: str
+    worst: Slice | None
+    ticked: bool
+    at: datetime | None
+    at_text: str
+    tick_age: str
+    tick_late: bool
+    tick_took: str
+    problems: tuple[Cell, ...]
+    problems_hidden: int
+    states: tuple[tuple[str, str, int], ...]
+    slices: tuple[Slice, ...]
+    slices_hidden: int
+    alerts: tuple[Alert, ...]
+    alerts_hidden: int
+    firing: int
+    pages: int
+    nodes: tuple[NodeRow, ...]
+    nodes_hidden: int
+    nodes_fresh: int
+    nodes_stale: int
+    latencies: tuple[LatencyRow, ...]
+    latencies_hidden: int
+    sent: int
+    undelivered: int
+    lost: int
+
+
+_ORDER = (State.BURNING, State.BROKEN, State.EXHAUSTED, State.STALE, State.NO_TRAFFIC, State.OK)
+_TONES = {
+    State.OK: "good",
+    State.BURNING: "bad",
+    State.EXHAUSTED: "bad",
+    State.BROKEN: "bad",
+    State.STALE: "warn",
+    State.NO_TRAFFIC: "none",
+}
+
+
+def overview(snapshot: Snapshot, now: datetime, limits: Limits, *, everything: bool = False) -> Overview:
+    """The whole page. Lists are bounded, worst first, unless ``everything`` is asked for."""
+    statuses = worst_first(snapshot.statuses)
+    episodes = sorted(snapshot.episodes, key=_episode_rank)
+    nodes = sorted(snapshot.nodes, key=_node_rank)
+    stale = stale_nodes(nodes, limits.node)
+    firing = [e for e in episodes if is_firing(e)]
+    tick_age = None if snapshot.at is None else now - snapshot.at
+    tick_late = tick_age is not None and tick_age > limits.tick
+    tone, verdict, detail = _verdict(snapshot, tick_age, tick_late, stale)
+    room = len(statuses) + len(episodes) + len(nodes) + len(snapshot.latencies) if everything else 0
+    slices = statuses[: max(SLICES_MAX, room)]
+    return Overview(
+        tone=tone,
+        verdict=verdict,
+        detail=detail,
+        worst=_slice(slices[0]) if slices and slices[0].state is not State.OK else None,
+        ticked=snapshot.at is not None,
+        at=snapshot.at,
+        at_text=NEVER if snapshot.at is None else figures.moment(snapshot.at),
+        tick_age=figures.age(tick_age),
+        tick_late=tick_late,
+        tick_took=figures.NONE if snapshot.tick_s is None else figures.seconds(snapshot.tick_s),
+        problems=tuple(_cell(p, 200) for p in snapshot.problems[:PROBLEMS_MAX]),
+        problems_hidden=max(0, len(snapshot.problems) - PROBLEMS_MAX),
+        states=_states(statuses),
+        slices=tuple(_slice(s) for s in slices),
+        slices_hidden=len(statuses) - len(slices),
+        alerts=tuple(_alert(e, now) for e in episodes[: max(ALERTS_MAX, room)]),
+        alerts_hidden=max(0, len(episodes) - max(ALERTS_MAX, room)),
+        firing=len(firing),
+        pages=sum(e.severity is Severity.PAGE for e in firing),
+        nodes=tuple(_node(n, limits.node) for n in nodes[: max(NODES_MAX, room)]),
+        nodes_hidden=max(0, len(nodes) - max(NODES_MAX, room)),
+        nodes_fresh=len(nodes) - stale,
+        nodes_stale=stale,
+        latencies=tuple(_latency(g, v) for g, v in snapshot.latencies[: max(LATENCIES_MAX, room)]),
+        latencies_hidden=max(0, len(snapshot.latencies) - max(LATENCIES_MAX, room)),
+        sent=snapshot.outbox.get("sent", 0),
+        undelivered=snapshot.outbox.get("pending", 0) + snapshot.outbox.get("claimed", 0),
+        lost=snapshot.outbox.get("dead", 0),
+    )
+
+
+NEVER = "never"
+
+
+def worst_first(statuses: Iterable[Status]) -> list[Status]:
+    """Burning at page level, then what can't be judged, then by budget left; then by name, for a stable order."""
+    return sorted(statuses, key=_slice_rank)
+
+
+def is_firing(episode: EpisodeNow) -> bool:
+    return episode.resolved_at is None and episode.state != "resolved"
+
+
+def is_stale(node: NodeNow, limit: timedelta) -> bool:
+    """Silent for longer than ``limit`` by its gateway's clock, or never heard."""
+    return node.age_s is None or node.age_s > limit.total_seconds()
+
+
+def stale_nodes(nodes: Iterable[NodeNow], limit: timedelta) -> int:
+    return sum(is_stale(n, limit) for n in nodes)
+
+
+def _slice_rank(status: Status) -> tuple[int, bool, float, str, Group]:
+    paging = any(b.exceeded and b.window.severity is Severity.PAGE for b in status.burns)
+    remaining = status.budget_remaining
+    rank = -1 if status.state is State.BURNING and paging else _ORDER.index(status.state)
+    return rank, remaining is None, remaining or 0.0, status.slo.name, status.group
+
+
+def _episode_rank(episode: EpisodeNow) -> tuple[bool, bool, float, str]:
+    newest = -(episode.resolved_at or episode.started_at).timestamp()
+    return not is_firing(episode), episode.severity is not Severity.PAGE, newest, episode.dedup_key
+
+
+def _node_rank(node: NodeNow) -> tuple[bool, float, str]:
+    return node.age_s is not None, -(node.age_s or 0.0), node.device
+
+
+def _verdict(snapshot: Snapshot, tick_age: timedelta | None, tick_late: bool, stale: int) -> tuple[str, str, str]:
+    """Tone, headline and the sentence under it: the first thing that is true, worst first."""
+    if tick_age is None:
+        return (
+            "none",
+            "Waiting for the first tick",
+            "The engine has not judged anything yet; nothing below is a statement.",
+        )
+    if tick_late:
+        return (
+            "warn",
+            f"Last judged {figures.age(tick_age)} ago",
+            "The engine is behind: everything below is how it was then.",
+        )
+    by_state = Counter(s.state for s in snapshot.statuses)
+    total = len(snapshot.statuses)
+    if burning := by_state[State.BURNING]:
+        return (
+            "bad",
+            f"{burning} of {_slices(total)} burning too fast",
+            "Error budgets are being spent faster than allowed.",
+        )
+    if snapshot.problems or by_state[State.BROKEN]:
+        return "warn", "The last tick had problems", "Some figures may be missing or old; the list below says why."
+    return _calm_verdict(by_state, total, stale)
+
+
+def _calm_verdict(by_state: Counter[State], total: int, stale: int) -> tuple[str, str, str]:
+    if spent := by_state[State.EXHAUSTED]:
+        return (
+            "bad",
+            f"{spent} of {_slices(total)} out of budget",
+            "Nothing burns right now, but these budgets are spent.",
+        )
+    if not total:
+        return "none", "No objectives yet", "The catalogue holds no objective that has a slice to judge."
+    judged = by_state[State.OK]
+    if judged < total:
+        return (
+            "warn",
+            f"{judged} of {_slices(total)} within budget",
+            "The rest can't be judged: no traffic, or data too old.",
+        )
+    if stale:
+        return (
+            "good",
+            "All objectives within budget",
+            f"{figures.count(stale)} silent nodes lower the coverage, not the ratio.",
+        )
+    return "good", "All objectives within budget", "Every slice is judged on fresh data."
+
+
+def _slices(total: int) -> str:
+    return f"{figures.count(total)} slice{'' if total == 1 else 's'}"
+
+
+def _states(statuses: Sequence[Status]) -> tuple[tuple[str, str, int], ...]:
+    by_state = Counter(s.state for s in statuses)
+    return tuple((state.value, _TONES[state], by_state[state]) for state in _ORDER if by_state[state])
+
+
+def _cell(text: str, limit: int = 64) -> Cell:
+    return Cell(figures.cut(text, limit), figures.cut(text, 400))
+
+
+def _slice(status: Status) -> Slice:
+    flawless = status.counts.bad == 0
+    remaining = status.budget_remaining
+    return Slice(
+        state=status.state.value,
+        tone=_TONES[status.state],
+        name=_cell(status.slo.display_name or status.slo.name),
+        description=figures.cut(status.slo.description, 400),
+        group=tuple((name, _cell(value, 40)) for name, value in status.group),
+        target=figures.exact_percent(status.slo.target),
+        window=format_duration(status.slo.window),
+        sli=figures.ratio(status.sli, flawless=flawless),
+        below_target=status.sli is not None and status.sli < status.slo.target,
+        coverage=figures.ratio(status.coverage, flawless=True),
+        thin_coverage=status.coverage is not None and status.coverage < 0.9,
+        budget=figures.budget(remaining, flawless=flawless),
+        budget_bar=0.0 if remaining is None else round(100 * min(1.0, max(0.0, remaining)), 2),
+        overspent=remaining is not None and remaining <= 0,
+        pairs=tuple(_pair(b) for b in status.burns),
+        reason=_cell(status.reason, 140),
+        good=_tally(status, status.counts.good),
+        bad=_tally(status, status.counts.bad),
+        unknown=_tally(status, status.counts.unknown),
+        owner=_cell(status.slo.owner, 40) if status.slo.owner else None,
+        runbook=_link(status.slo.runbook),
+        runbook_text=_cell(status.slo.runbook, 40) if status.slo.runbook else None,
+        data_age=figures.age(status.since_last_data),
+        versions=tuple(
+            (_cell(name or "no version", 40), figures.count(c.bad), figures.count(c.valid))
+            for name, c in status.versions[:5]
+        ),
+    )
+
+
+def _tally(status: Status, number: int) -> str:
+    # A query that failed counted nothing, which is not a count of zero.
+    return figures.NONE if status.state is State.BROKEN else figures.count(number)
+
+
+def _pair(burn: BurnReading) -> Pair:
+    long, short = format_duration(burn.window.long), format_duration(burn.window.short)
+    verdict = "over the limit" if burn.exceeded else "not over the limit on both"
+    return Pair(
+        severity=burn.window.severity.value,
+        windows=f"{long} / {short}",
+        long=figures.multiple(burn.long_burn),
+        short=figures.multiple(burn.short_burn),
+        factor=figures.multiple(burn.factor),
+        exceeded=burn.exceeded,
+        meaning=f"{burn.window.severity.value}: {figures.multiple(burn.long_burn)} over {long},"
+        f" {figures.multiple(burn.short_burn)} over {short}, limit {figures.multiple(burn.factor)}: {verdict}",
+    )
+
+
+def _link(url: str | None) -> str | None:
+    """The address, if a click on it can only open a page: ``javascript:`` and the like stay text."""
+    try:
+        parts = urlsplit(url or "")
+    except ValueError:
+        return None
+    return url if parts.scheme in ("http", "https") and parts.hostname and len(url or "") < 2000 else None
+
+
+def _alert(episode: EpisodeNow, now: datetime) -> Alert:
+    ended = episode.resolved_at
+    return Alert(
+        dedup_key=_cell(episode.dedup_key, 48),
+        severity=episode.severity.value,
+        state=_cell(episode.state, 24).shown,
+        firing=is_firing(episode),
+        labels=_labels(episode.labels),
+        since=episode.started_at,
+        since_text=figures.moment(episode.started_at),
+        lasted=figures.age((ended or now) - episode.started_at),
+        resolved=ended,
+        resolved_text=figures.NONE if ended is None else figures.moment(ended),
+    )
+
+
+def _labels(labels: Mapping[str, str]) -> tuple[tuple[Cell, Cell], ...]:
+    shown = sorted((k, v) for k, v in labels.items() if k != "severity")[:16]
+    return tuple((_cell(k, 32), _cell(v, 48)) for k, v in shown)
+
+
+def _node(node: NodeNow, limit: timedelta) -> NodeRow:
+    heard = node.age_s is not None
+    stale = is_stale(node, limit)
+    return NodeRow(
+        device=_cell(node.device, 48),
+        gateway=_cell(node.gateway, 40),
+        region=_cell(node.region, 40),
+        service=_cell(node.service, 40),
+        age=figures.age(node.age_s) if heard else NEVER,
+        lag=figures.signed_seconds(node.clock_lag_s),
+        state="fresh" if not stale else "stale" if heard else "never heard",
+        tone="good" if not stale else "warn" if heard else "bad",
+    )
+
+
+def _latency(group: Group, latency: Latency) -> LatencyRow:
+    values = dict(group)
+    return LatencyRow(
+        group=tuple(_cell(values.get(k, figures.NONE), 40) for k in ("service", "model", "version", "region")),
+        p50=figures.seconds(latency.p50),
+        p95=figures.seconds(latency.p95),
+        p99=figures.seconds(latency.p99),
+        error=f"±{latency.error:.1%}".replace("%", " %"),
+        count=figures.count(latency.count),
+    )
