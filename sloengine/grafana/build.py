@@ -11,14 +11,14 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from sloengine.grafana.finish import finish
-from sloengine.grafana.oncall import annotations, on_call
+from sloengine.grafana.oncall import marks, on_call
 
 PROVISIONING = ("provisioning/datasources/clickhouse.yaml", "provisioning/dashboards/sloengine.yaml")
 
 
 def build() -> dict[str, str]:
     """JSON text of every dashboard by file name; the same on every run."""
-    return {"on-call.json": _text(finish(_plain(on_call()), annotations()))}
+    return {"on-call.json": _text(finish(_plain(on_call()), marks()))}
 
 
 def write(folder: Path) -> list[Path]:

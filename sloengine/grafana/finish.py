@@ -1,4 +1,4 @@
-"""What the SDK leaves undone (0.0.21): grid, datasources, and a ``placement`` that hides links and annotations in a menu. Pure."""
+"""What the SDK leaves undone (0.0.21): grid, datasources, a ``placement`` that hides links in a menu. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules that every dashboard of ours holds; each prevents something that Grafana would only show when it is needed. Pure."""
+"""Rules that our dashboards hold; each prevents what would only show when the dashboard is needed. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dashboard SQL as the ClickHouse plugin sends it: variables and macros replaced. For tests and `sloengine query`. Pure."""
+"""Dashboard SQL as the ClickHouse plugin sends it: variables and macros replaced. Pure."""
 
 from __future__ import annotations
 
@@ -29,19 +29,13 @@ def expand(sql: str, start: datetime, end: datetime, interval_s: int, variables:
     Raises:
         ValueError: a macro or a variable that isn't known, so that a typing error never reaches Grafana.
     """
-    text = _without_comments(sql)
-    text = _conditionals(text, variables)
+    text = _conditionals(sql, variables)
     text = _REFERENCE.sub(lambda m: _variable(m.group(1), m.group(2), variables), text)
     for pattern, replacement in _time_macros(start, end, interval_s):
         text = re.sub(pattern, replacement, text)
     if unknown := _MACRO.search(text):
         raise ValueError(f"unknown macro {unknown.group()}")
     return text
-
-
-def _without_comments(sql: str) -> str:
-    # Only whole lines: the plugin itself leaves comments alone, but a macro named in one need not be expanded.
-    return "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
 
 
 def _conditionals(sql: str, variables: Variables) -> str:
@@ -55,7 +49,7 @@ def _conditionals(sql: str, variables: Variables) -> str:
 
 
 def _arguments(sql: str, at: int) -> tuple[str, str, int]:
-    """The two arguments from ``at`` on, and where the call ends. Counts brackets as the plugin does, and no quotes either."""
+    """The two arguments from ``at`` on, and where the call ends. Like the plugin, it counts brackets and no quotes."""
     depth, comma = 0, None
     for i in range(at, len(sql)):
         if sql[i] == "," and depth == 0:

@@ -8,7 +8,9 @@ from grafana_foundation_sdk.models import dashboard as models
 from sloengine.grafana.panels import DATASOURCE, PLUGIN, figure, graph, listing, query, stable_id
 
 UID = "sloengine-on-call"
+ONE_REGION = f"/d/{UID}?var-region=${{__field.labels.region}}&${{__url_time_range}}"
 _GOOD, _WARN, _BAD = "green", "orange", "red"
+_BUDGET = [(None, _BAD), (0, _WARN), (0.25, _GOOD)]
 
 
 def on_call() -> dashboard.Dashboard:
@@ -16,9 +18,7 @@ def on_call() -> dashboard.Dashboard:
     board = (
         dashboard.Dashboard("On call")
         .uid(UID)
-        .description(
-            "Objectives, alerts, models and nodes of the edge fleet. Generated; edit sloengine/grafana instead."
-        )
+        .description("Objectives, alerts, models and nodes. Generated: edit sloengine/grafana instead.")
         .tags(["sloengine", "slo", "generated"])
         .readonly()
         .timezone("utc")
@@ -63,12 +63,8 @@ def _now(board: dashboard.Dashboard) -> dashboard.Dashboard:
     silent = "Expected nodes that their gateway has not heard for five minutes, or never."
     return (
         board.with_panel(figure("alerts_firing_count", "Alerts firing", firing, "short", [(None, _GOOD), (1, _BAD)]))
-        .with_panel(
-            figure(
-                "budget_worst", "Least budget left", least, "percentunit", [(None, _BAD), (0, _WARN), (0.25, _GOOD)], 1
-            )
-        )
-        .with_panel(figure("success_rate_now", "Success rate", share, "percentunit", [(None, "text")], 4))
+        .with_panel(figure("budget_worst", "Least budget left", least, "percentunit", _BUDGET, decimals=1))
+        .with_panel(figure("success_rate_now", "Success rate", share, "percentunit", [(None, "text")], decimals=4))
         .with_panel(figure("nodes_stale_count", "Silent nodes", silent, "short", [(None, _GOOD), (1, _WARN)]))
     )
 
@@ -116,7 +112,7 @@ def _quality(board: dashboard.Dashboard) -> dashboard.Dashboard:
 
 
 def _latency(board: dashboard.Dashboard) -> dashboard.Dashboard:
-    text = "Quantiles of merged exponential buckets, never averaged; within 0.54 % at scale 6. End to end, retries included."
+    text = "Quantiles of merged exponential buckets, never averaged; within 0.54 % at scale 6. Retries included."
     return (
         _row(board, "Latency")
         .with_panel(graph("latency_by_model", "p95 and p99 by model and version", text, "s"))
@@ -161,7 +157,7 @@ def _changes(board: dashboard.Dashboard) -> dashboard.Dashboard:
     )
 
 
-def annotations() -> list[dict[str, object]]:
+def marks() -> list[dict[str, object]]:
     """Marks on every graph. Written as data: the SDK's type of an annotation target drops a plugin's own fields."""
     target = {
         "refId": "versions",

@@ -24,8 +24,9 @@ Steps = Sequence[tuple[float | None, str]]
 
 @cache
 def query(name: str) -> str:
-    """SQL of ``grafana/queries/<name>.sql``."""
-    return resources.files("sloengine.grafana").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8").strip()
+    """SQL of ``grafana/queries/<name>.sql`` without its comments: Grafana would replace variables in them too."""
+    text = resources.files("sloengine.grafana").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.strip().splitlines() if not line.startswith("--"))
 
 
 class Target(cogvariants.Dataquery):
@@ -75,7 +76,7 @@ def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
     )
 
 
-def figure(name: str, title: str, description: str, unit: str, steps: Steps, decimals: int = 0) -> stat.Panel:
+def figure(name: str, title: str, description: str, unit: str, steps: Steps, *, decimals: int = 0) -> stat.Panel:
     """One number."""
     return (
         stat.Panel()

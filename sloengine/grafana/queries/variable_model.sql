@@ -1,2 +1,3 @@
--- What $model may be: everything that was counted in the range.
-SELECT DISTINCT ModelName FROM sli_minutes WHERE $__timeFilter(Minute) AND ModelName != '' ORDER BY ModelName LIMIT 1000
+-- The models that were counted in the range.
+-- Grafana escapes quotes but not backslashes, so that a name with one would end its quotes: left out.
+SELECT DISTINCT ModelName FROM sli_minutes WHERE $__timeFilter(Minute) AND ModelName != '' AND position(ModelName, '\\') = 0 ORDER BY ModelName LIMIT 1000

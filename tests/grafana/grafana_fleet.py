@@ -1,0 +1,193 @@
+"""A small synthetic fleet, written straight into the tables that dashboards read."""
+
+from datetime import datetime, timedelta
+
+from sloengine.store.client import Store
+
+REGIONS = ("eu-north", "ap-south")
+VERSIONS = ("1.0.0", "2.0.0")
+MINUTES = 30
+SLOW = {200: 3}
+"""One bucket of scale 6: 2^(200.5/64) ≈ 8.77 s."""
+
+
+def fill(store: Store, end: datetime) -> None:
+    """Half an hour up to ``end``; version 2.0.0 begins ten minutes before."""
+    first = end.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES)
+    _outcomes(store, first)
+    _latencies(store, first)
+    _nodes(store, end)
+    _statuses(store, end)
+    _alerts(store, end)
+    _spans(store, end)
+
+
+def _minutes(first: datetime) -> list[tuple[datetime, str, str]]:
+    return [
+        (first + timedelta(minutes=m), region, version)
+        for m in range(MINUTES)
+        for region in REGIONS
+        for version in VERSIONS
+        if version == "1.0.0" or m >= MINUTES - 10
+    ]
+
+
+def _outcomes(store: Store, first: datetime) -> None:
+    dimensions = "ServiceName ModelName ModelVersion Region GatewayId RolloutId"
+    columns = f"Indicator {dimensions} Minute Good Bad Unknown CoveredSeconds Revision"
+    rows = [
+        [
+            "M1",
+            "digits",
+            "digits",
+            v,
+            r,
+            f"gw-{r}",
+            "",
+            at,
+            98 if v == "1.0.0" else 80,
+            2 if v == "1.0.0" else 20,
+            1,
+            60.0,
+            rev,
+        ]
+        for at, r, v in _minutes(first)
+        # An older revision of each minute, which must not count.
+        for rev in (1, 2)
+    ]
+    store.insert("sli_minutes", columns.split(), rows)
+
+
+def _latencies(store: Store, first: datetime) -> None:
+    columns = [
+        "ServiceName",
+        "ModelName",
+        "ModelVersion",
+        "Region",
+        "GatewayId",
+        "RolloutId",
+        "Minute",
+        "Scale",
+        "Zero",
+        "Buckets",
+        "Revision",
+    ]
+    rows = [
+        # Two scales at once: a device may have had to halve its resolution; below 1 s the indices are negative.
+        ["digits", "digits", v, r, f"gw-{r}", "", at, scale, 1, {-300 // step: 90, -257 // step: 7, **SLOW}, 1]
+        for at, r, v in _minutes(first)
+        for scale, step in ((6, 1), (5, 2))
+    ]
+    store.insert("latency_minutes", columns, rows)
+
+
+def _nodes(store: Store, end: datetime) -> None:
+    nodes = [(f"{r}-{i:03d}", r) for r in REGIONS for i in range(4)]
+    store.insert(
+        "inventory",
+        ["DeviceId", "GatewayId", "Region", "ServiceName", "Since", "Present", "Revision"],
+        [[d, f"gw-{r}", r, "digits", end - timedelta(days=1), True, 1] for d, r in nodes],
+    )
+    heard = [(d, r, end - timedelta(seconds=5 if i % 4 else 900)) for i, (d, r) in enumerate(nodes) if i != 7]
+    store.insert(
+        "node_minutes",
+        ["DeviceId", "GatewayId", "Region", "ServiceName", "Minute", "LastReceived", "LastEvent", "LagMin", "LagMax"],
+        [[d, f"gw-{r}", r, "digits", at.replace(second=0, microsecond=0), at, at, 0.1, 0.4] for d, r, at in heard],
+    )
+
+
+def _statuses(store: Store, end: datetime) -> None:
+    columns = [
+        "At",
+        "Slo",
+        "Indicator",
+        "ServiceName",
+        "Slice",
+        "Target",
+        "WindowDays",
+        "State",
+        "Reason",
+        "Sli",
+        "Good",
+        "Bad",
+        "Unknown",
+        "Coverage",
+        "BudgetRemaining",
+        "Burn",
+    ]
+    rows: list[list[object]] = []
+    for m in range(1, 20):
+        at = end - timedelta(minutes=m)
+        head = [at, "digits-success", "M1", "digits"]
+        good = [{"region": "eu-north"}, 0.999, 30.0, "ok", "fine", 0.9995, 1000, 1, 0, 1.0, 0.5, {"1h": 0.2, "5m": 0.1}]
+        bad = [{"region": "ap-south"}, 0.999, 30.0, "burning", "bad", 0.98, 980, 20, 0, 0.9, -19.0, {"1h": 20.0}]
+        silent = [{"region": ""}, 0.999, 30.0, "no traffic", "nothing", None, 0, 0, 0, None, None, {}]
+        rows += [head + good, head + bad, head + silent]
+    store.insert("slo_status", columns, rows)
+
+
+def _alerts(store: Store, end: datetime) -> None:
+    columns = [
+        "At",
+        "DedupKey",
+        "Slo",
+        "Severity",
+        "FromState",
+        "ToState",
+        "Reason",
+        "Labels",
+        "Evidence",
+        "TransitionId",
+    ]
+    changes = [
+        ("a-1", "none", "firing", "ap-south", 9),
+        ("b-1", "none", "firing", "eu-north", 8),
+        ("b-1", "firing", "resolved", "eu-north", 2),
+    ]
+    rows = [
+        [
+            end - timedelta(minutes=m),
+            key,
+            "digits-success",
+            "page",
+            before,
+            after,
+            "burn",
+            {"region": r, "severity": "page"},
+            "{}",
+            i,
+        ]
+        for i, (key, before, after, r, m) in enumerate(changes)
+    ]
+    # An export that was repeated.
+    store.insert("alert_transitions", columns, rows + rows[:1])
+
+
+def _spans(store: Store, end: datetime) -> None:
+    columns = [
+        "Timestamp",
+        "TraceId",
+        "SpanId",
+        "TraceState",
+        "SpanName",
+        "ServiceName",
+        "ResourceAttributes",
+        "SpanAttributes",
+        "Duration",
+    ]
+    rows = [
+        [
+            end - timedelta(minutes=2, seconds=i),
+            f"{i:032x}",
+            f"{i:016x}",
+            # th:c keeps a quarter of all spans.
+            "ot=th:c" if i % 2 else "",
+            "edge.inference",
+            "digits",
+            {"edge.region": REGIONS[i // 2 % 2], "device.id": "d"},
+            {"edge.model.name": "digits", "edge.model.version": "1.0.0"},
+            1_000_000,
+        ]
+        for i in range(20)
+    ]
+    store.insert("otel_traces", columns, rows)
