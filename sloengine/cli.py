@@ -153,7 +153,9 @@ def _percent(ratio: float | None) -> str:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the page instead of staying up.")] = False,
     json_: Json = False,
-    door: Annotated[bool, typer.Option("--door", help="Send OTLP through the engine's own door, no collector.")] = False,
+    door: Annotated[
+        bool, typer.Option("--door", help="Send OTLP through the engine's own door, no collector.")
+    ] = False,
 ) -> None:
     """A fleet of 30 devices running real inferences, three gateways, a store, an engine, one fault, one page."""
     from sloengine.gameday.demo import Options, run_demo

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sloengine.durations import format_duration
 from sloengine.model import BurnReading, Severity, State, Status
+from sloengine.times import format_duration
 
 
 class EpisodeState(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from sloengine.config.documents import (
     Objective,
     SloDocument,
 )
-from sloengine.durations import format_duration, parse_duration
 from sloengine.config.yamlfile import Document, plain, problems_of, read_documents
 from sloengine.errors import ConfigError, Problem
 from sloengine.model import DIMENSIONS, BurnPolicy, BurnWindow, Catalogue, Node, Severity, Slo
+from sloengine.times import format_duration, parse_duration, utc
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -141,12 +141,8 @@ class _Reader:
             place = self._places.setdefault(key, f"{document.file}:{document.line(path)}")
             if place != f"{document.file}:{document.line(path)}":
                 self.problems.append(document.problem(f"node '{node.device}' is listed already at {place}", path))
-            since = _aware(node.since or parsed.spec.since)
+            since = utc(node.since or parsed.spec.since)
             self.nodes.append(Node(node.device, node.gateway, node.region, parsed.spec.service, since))
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 class _SloReader:

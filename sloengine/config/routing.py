@@ -19,7 +19,7 @@ class WebhookConfig(Strict):
 
 class Receiver(Strict):
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    webhook_configs: list[WebhookConfig] = []
+    webhook_configs: list[WebhookConfig] = Field(default_factory=list)
 
 
 class Route(Strict):

@@ -1,4 +1,4 @@
-"""Settings: ``sloengine.yaml`` in the working directory, overridden by ``SLOENGINE_*`` environment variables (``__`` for nesting)."""
+"""Settings: ``sloengine.yaml`` in the working directory, overridden by ``SLOENGINE_*`` variables (``__`` for nesting)."""
 
 from __future__ import annotations
 

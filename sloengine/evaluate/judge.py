@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sloengine.durations import format_duration
 from sloengine.evaluate.burn import budget_remaining, error_ratio, read_burns
 from sloengine.model import BurnReading, Counts, Group, Node, Slo, State, Status
+from sloengine.times import format_duration
 
 STALE_AFTER = timedelta(minutes=5)
 """A slice whose newest minute is older than this is stale: its numbers are of the past and say so."""

@@ -66,9 +66,23 @@ def run_demo(options: Options) -> dict[str, Any]:
         return result
     except SloengineError as error:
         demo.console.print(f"[bold red]failed[/] {error}", markup=True)
-        return {"ok": False, "fault": None, "pages": [], "fault_to_page_s": None, "rows": 0, "transport": demo.transport}
+        return {
+            "ok": False,
+            "fault": None,
+            "pages": [],
+            "fault_to_page_s": None,
+            "rows": 0,
+            "transport": demo.transport,
+        }
     except KeyboardInterrupt:
-        return {"ok": False, "fault": None, "pages": [], "fault_to_page_s": None, "rows": 0, "transport": demo.transport}
+        return {
+            "ok": False,
+            "fault": None,
+            "pages": [],
+            "fault_to_page_s": None,
+            "rows": 0,
+            "transport": demo.transport,
+        }
     finally:
         demo.close()
         demo.console.print(f"stopped after {time.monotonic() - began:.0f} s", style="dim")
@@ -175,7 +189,9 @@ class _Demo:
         gateways = len({d.gateway for d in self.devices})
         if self.collector:
             return f"start {gateways} gateways (OpenTelemetry Collector)"
-        return "no collector binary: devices will use the engine's own OTLP door ('make collector' builds one; needs Go)"
+        return (
+            "no collector binary: devices will use the engine's own OTLP door ('make collector' builds one; needs Go)"
+        )
 
     def _start_gateways(self) -> dict[str, str]:
         """OTLP endpoint by gateway."""
@@ -279,8 +295,7 @@ class _Demo:
     def stay(self) -> None:
         self.console.print(f"\nStill running: console [bold]{self.web}[/], SQL at {self.section.url}. Ctrl-C stops it.")
         self.console.print(
-            f"  curl '{self.section.url}/?database=sloengine' --data-binary"
-            " \"SELECT Slo, Slice, State, Reason FROM slo_now FORMAT PrettyCompact\""
+            f"  curl '{self.section.url}/?database=sloengine' --data-binary 'SELECT * FROM slo_now FORMAT Vertical'"
         )
         while True:
             self.processes.check()

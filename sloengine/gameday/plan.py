@@ -29,6 +29,4 @@ def fleet(regions: int = len(REGIONS), per_region: int = DEVICES_PER_REGION) -> 
 
 def _device(region: str, index: int, per_region: int) -> Device:
     new = index < per_region / 3
-    return Device(
-        f"{region}-{index:03d}", region, f"gw-{region}", "2" if new else "1", ROLLOUT if new else None
-    )
+    return Device(f"{region}-{index:03d}", region, f"gw-{region}", "2" if new else "1", ROLLOUT if new else None)

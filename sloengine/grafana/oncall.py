@@ -73,7 +73,7 @@ def _objectives(board: dashboard.Dashboard) -> dashboard.Dashboard:
     table = listing(
         "slos",
         "Objectives now, worst first",
-        "The engine's newest word on every slice of every SLO, with the numbers behind it and the coverage beside them.",
+        "The engine's newest word on every slice of every SLO, with its numbers and their coverage.",
         [
             ("sli", "percentunit"),
             ("target", "percentunit"),
@@ -143,8 +143,8 @@ def _alerts(board: dashboard.Dashboard) -> dashboard.Dashboard:
 def _changes(board: dashboard.Dashboard) -> dashboard.Dashboard:
     changed = "Model versions and rollouts first seen in the range (looking back 30 days before it)."
     spans = (
-        "Sampled, not counts of requests: spans as stored, by whether their weight is known. Represented is what those of"
-        " known weight stand for. A span of unknown weight is never counted as one."
+        "Sampled, not counts of requests: spans as stored, by whether their weight is known. Represented is what"
+        " those of known weight stand for. A span of unknown weight is never counted as one."
     )
     return (
         _row(board, "What changed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import httpx
@@ -14,38 +15,46 @@ NEVER = "0001-01-01T00:00:00Z"
 """What Alertmanager writes as the end of an alert that still fires."""
 
 
-def build_payload(
-    *,
-    receiver: str,
-    dedup_key: str,
-    status: str,
-    labels: Mapping[str, str],
-    annotations: Mapping[str, str],
-    started_at: datetime,
-    ended_at: datetime | None,
-    external_url: str,
-) -> str:
-    """One alert as Alertmanager would send it; the group is the episode."""
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One alert that begins (``ended_at`` None) or ends."""
+
+    receiver: str
+    dedup_key: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    started_at: datetime
+    ended_at: datetime | None
+    external_url: str
+
+    @property
+    def status(self) -> str:
+        return "resolved" if self.ended_at else "firing"
+
+
+def build_payload(notice: Notice) -> str:
+    """The notice as Alertmanager would send it; the group is the episode."""
+    labels, annotations = dict(notice.labels), dict(notice.annotations)
     alert = {
-        "status": status,
-        "labels": dict(labels),
-        "annotations": dict(annotations),
-        "startsAt": started_at.isoformat(),
-        "endsAt": ended_at.isoformat() if ended_at else NEVER,
-        "generatorURL": annotations.get("console", external_url),
-        "fingerprint": dedup_key,
+        "status": notice.status,
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": notice.started_at.isoformat(),
+        "endsAt": notice.ended_at.isoformat() if notice.ended_at else NEVER,
+        "generatorURL": annotations.get("console", notice.external_url),
+        "fingerprint": notice.dedup_key,
     }
     return json.dumps(
         {
             "version": "4",
-            "groupKey": dedup_key,
+            "groupKey": notice.dedup_key,
             "truncatedAlerts": 0,
-            "status": status,
-            "receiver": receiver,
-            "groupLabels": dict(labels),
-            "commonLabels": dict(labels),
-            "commonAnnotations": dict(annotations),
-            "externalURL": external_url,
+            "status": notice.status,
+            "receiver": notice.receiver,
+            "groupLabels": labels,
+            "commonLabels": labels,
+            "commonAnnotations": annotations,
+            "externalURL": notice.external_url,
             "alerts": [alert],
         }
     )

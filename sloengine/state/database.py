@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 
 from sloengine.state.tables import leases, watermarks
+from sloengine.times import utc
 
 
 def open_database(url: str) -> Engine:
@@ -53,11 +54,6 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """All or nothing, also on kill -9."""
     with engine.begin() as connection:
         yield connection
-
-
-def utc(moment: datetime) -> datetime:
-    """SQLite forgets time zones; everything stored is UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def watermark(connection: Connection, name: str) -> datetime | None:

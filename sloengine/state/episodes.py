@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sloengine.alert.episodes import Episode, EpisodeState
 from sloengine.model import Severity
-from sloengine.state.database import utc
 from sloengine.state.tables import episodes, outbox, transitions
-
-Payload = Callable[[Episode], str]
+from sloengine.times import utc
 
 
 def latest(connection: Connection) -> dict[str, Episode]:
@@ -36,89 +35,73 @@ def _episode(row: Mapping[Any, Any]) -> Episode:
     )
 
 
-def fire(
-    connection: Connection,
-    episode: Episode,
-    *,
-    reason: str,
-    evidence: Mapping[str, object],
-    targets: Iterable[str],
-    payload: Payload,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Why an episode begins or ends now, on what numbers, and who is told what."""
+
+    at: datetime
+    reason: str
+    evidence: Mapping[str, object]
+    targets: Sequence[str]
+    payload: str
+
+
+def fire(connection: Connection, episode: Episode, change: Change) -> None:
     """Begin an episode and queue its notifications."""
-    key = connection.execute(
-        episodes.insert().values(
-            identity=episode.identity,
-            number=episode.number,
-            severity=episode.severity.value,
-            labels=json.dumps(dict(episode.labels), sort_keys=True),
-            state=EpisodeState.FIRING.value,
-            started_at=episode.started_at,
-            last_bad_at=episode.last_bad_at,
-        )
-    ).inserted_primary_key
-    if key is None:
-        raise RuntimeError("the database gave the new episode no id")
-    _transition(connection, key[0], episode, episode.started_at, ("none", "firing"), reason, evidence, targets, payload)
+    values = {
+        "identity": episode.identity,
+        "number": episode.number,
+        "severity": episode.severity.value,
+        "labels": json.dumps(dict(episode.labels), sort_keys=True),
+        "state": EpisodeState.FIRING.value,
+        "started_at": episode.started_at,
+        "last_bad_at": episode.last_bad_at,
+    }
+    episode_id = connection.execute(episodes.insert().values(values).returning(episodes.c.id)).scalar_one()
+    _transition(connection, episode_id, episode.dedup_key, ("none", "firing"), change)
 
 
-def resolve(
-    connection: Connection,
-    episode: Episode,
-    *,
-    at: datetime,
-    reason: str,
-    evidence: Mapping[str, object],
-    targets: Iterable[str],
-    payload: Payload,
-) -> None:
+def resolve(connection: Connection, episode: Episode, change: Change) -> None:
     """End an episode and queue its resolve."""
-    mine = (episodes.c.identity == episode.identity) & (episodes.c.number == episode.number)
-    episode_id = connection.execute(select(episodes.c.id).where(mine)).scalar_one()
-    connection.execute(episodes.update().where(mine).values(state=EpisodeState.RESOLVED.value, resolved_at=at))
-    _transition(connection, episode_id, episode, at, ("firing", "resolved"), reason, evidence, targets, payload)
+    ended = {"state": EpisodeState.RESOLVED.value, "resolved_at": change.at}
+    found = connection.execute(episodes.update().where(_is(episode)).values(ended).returning(episodes.c.id))
+    _transition(connection, found.scalar_one(), episode.dedup_key, ("firing", "resolved"), change)
+
+
+def _is(episode: Episode) -> ColumnElement[bool]:
+    return (episodes.c.identity == episode.identity) & (episodes.c.number == episode.number)
 
 
 def still_bad(connection: Connection, episode: Episode, at: datetime) -> None:
     """Remember when the episode was last seen burning: its resolve waits from there."""
-    mine = (episodes.c.identity == episode.identity) & (episodes.c.number == episode.number)
-    connection.execute(episodes.update().where(mine).values(last_bad_at=at))
+    connection.execute(episodes.update().where(_is(episode)).values(last_bad_at=at))
 
 
 def _transition(
-    connection: Connection,
-    episode_id: int,
-    episode: Episode,
-    at: datetime,
-    states: tuple[str, str],
-    reason: str,
-    evidence: Mapping[str, object],
-    targets: Iterable[str],
-    payload: Payload,
+    connection: Connection, episode_id: int, dedup_key: str, states: tuple[str, str], change: Change
 ) -> None:
-    key = connection.execute(
-        transitions.insert().values(
-            episode_id=episode_id,
-            at=at,
-            from_state=states[0],
-            to_state=states[1],
-            reason=reason,
-            evidence=json.dumps(dict(evidence)),
-            exported=0,
-        )
-    ).inserted_primary_key
-    for target in targets:
+    values = {
+        "episode_id": episode_id,
+        "at": change.at,
+        "from_state": states[0],
+        "to_state": states[1],
+        "reason": change.reason,
+        "evidence": json.dumps(dict(change.evidence)),
+        "exported": 0,
+    }
+    transition_id = connection.execute(transitions.insert().values(values).returning(transitions.c.id)).scalar_one()
+    for target in change.targets:
         connection.execute(
             outbox.insert().values(
                 episode_id=episode_id,
-                transition_id=key[0] if key else None,
+                transition_id=transition_id,
                 target=target,
                 # One key per episode, event and target: a repeated request is recognised, wherever it was repeated.
-                idempotency_key=f"{episode.dedup_key}:{states[1]}:{target}",
-                payload=payload(episode),
+                idempotency_key=f"{dedup_key}:{states[1]}:{target}",
+                payload=change.payload,
                 status="pending",
                 attempts=0,
-                not_before=at,
+                not_before=change.at,
             )
         )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from sloengine.durations import format_duration
 from sloengine.model import BurnReading, EpisodeNow, Group, Latency, NodeNow, Severity, Snapshot, State, Status
+from sloengine.times import format_duration
 from sloengine.web import figures
 
 SLICES_MAX = 300

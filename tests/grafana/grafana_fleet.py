@@ -8,7 +8,7 @@ REGIONS = ("eu-north", "ap-south")
 VERSIONS = ("1.0.0", "2.0.0")
 MINUTES = 30
 SLOW = {200: 3}
-"""One bucket of scale 6: 2^(200.5/64) ≈ 8.77 s."""
+"""A few slow requests, in the bucket of this index at either scale."""
 
 
 def fill(store: Store, end: datetime) -> None:

@@ -1,9 +1,9 @@
-"""Durations as OpenSLO and Prometheus write them: ``30d``, ``1h30m``, ``5m``."""
+"""Durations as OpenSLO and Prometheus write them (``30d``, ``1h30m``, ``5m``), and aware UTC."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"(\d+)([smhdw])")
@@ -32,3 +32,8 @@ def format_duration(span: timedelta) -> str:
         count, rest = divmod(rest, _UNITS[unit])
         out += f"{count}{unit}" if count else ""
     return out or "0s"
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment, aware and in UTC. What comes without a zone (SQLite, ClickHouse) is UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,13 @@
+"""One function per job: read, call something pure, write. With ``app.py`` the only place that calls the clock.
+
+Stages know ``model`` and never each other; they meet here.
+"""
+
+from sloengine.jobs.deliver import deliver
+from sloengine.jobs.deps import Deps
+from sloengine.jobs.evaluate import evaluate
+from sloengine.jobs.roll_up import publish_inventory, roll_up
+from sloengine.jobs.tick import tick
+from sloengine.jobs.transition import transition
+
+__all__ = ["Deps", "deliver", "evaluate", "publish_inventory", "roll_up", "tick", "transition"]

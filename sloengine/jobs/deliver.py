@@ -1,0 +1,53 @@
+"""Deliver: send what the outbox holds."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from sloengine.errors import DeliveryError
+from sloengine.jobs.deps import Deps
+from sloengine.notify import webhook
+from sloengine.state import outbox
+from sloengine.state.database import transaction
+
+log = logging.getLogger("sloengine.jobs")
+
+
+def deliver(engine: Deps) -> int:
+    """Send what is due; number delivered. A crash between sending and marking repeats the request with the same key."""
+    timeout = engine.settings.engine.delivery_timeout_s
+    with transaction(engine.state) as connection:
+        due = outbox.claim(connection, engine.clock(), timedelta(seconds=1.5 * timeout), limit=1)
+    sent = 0
+    while due:
+        for item in due:
+            sent += _deliver_one(engine, item)
+        with transaction(engine.state) as connection:
+            due = outbox.claim(connection, engine.clock(), timedelta(seconds=1.5 * timeout), limit=1)
+    return sent
+
+
+def _deliver_one(engine: Deps, item: outbox.Due) -> int:
+    config = engine.alerting.targets().get(item.target)
+    try:
+        if config is None:
+            raise DeliveryError(f"target '{item.target}' is no longer configured", retryable=False)
+        webhook.send(engine.http, str(config.url), item.payload, item.idempotency_key)
+    except DeliveryError as error:
+        _not_delivered(engine, item, error)
+        return 0
+    with transaction(engine.state) as connection:
+        outbox.mark_sent(connection, item, engine.clock())
+    return 1
+
+
+def _not_delivered(engine: Deps, item: outbox.Due, error: DeliveryError) -> None:
+    with transaction(engine.state) as connection:
+        if not error.retryable:
+            log.error("notification %s is refused for good: %s", item.idempotency_key, error)
+            outbox.mark_dead(connection, item, str(error))
+            return
+        wait = error.retry_after_s or min(60.0, 2.0 ** min(item.attempts, 6))
+        log.warning("notification %s will be tried again in %.0f s: %s", item.idempotency_key, wait, error)
+        outbox.mark_retry(connection, item, engine.clock() + timedelta(seconds=wait), str(error))

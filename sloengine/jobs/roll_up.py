@@ -1,0 +1,98 @@
+"""Roll up: which buckets were touched, recompute them whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sloengine.jobs.deps import Deps
+from sloengine.rollup.plan import MINUTE, Piece, days, floor_minute, pieces
+from sloengine.state.database import set_watermark, transaction, watermark
+from sloengine.times import utc
+
+log = logging.getLogger("sloengine.jobs")
+
+EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+RETENTION = timedelta(days=40)
+LOOK_BACKS = (timedelta(hours=1), timedelta(days=2), RETENTION)
+"""How far back a cumulative series' previous point is looked for: nearly always it is in the near past."""
+MAX_SCALE = 6
+"""Finest exponential-histogram scale that is kept: quantiles within 0.54 %."""
+
+
+def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+    """Recompute every bucket that was touched by what came in since the watermark; number of pieces recomputed.
+
+    The watermark trails by the longest insert, so ticks overlap; recomputing the same rows writes nothing new.
+    """
+    with transaction(engine.state) as connection:
+        since = watermark(connection, "ingest") or EPOCH
+        fresh_until = watermark(connection, "freshness")
+    touched = engine.store.rows("touched_minutes", since=since, until=now)
+    plan = _with_next_points(engine, pieces((r["GatewayId"], utc(r["Minute"])) for r in touched))
+    revision = int(now.timestamp() * 1000)
+    for done, piece in enumerate(plan):
+        _recompute(engine, piece, revision)
+        progress(done + 1, len(plan))
+    _roll_up_freshness(engine, since, fresh_until, now, revision)
+    with transaction(engine.state) as connection:
+        set_watermark(connection, "ingest", now - timedelta(seconds=engine.settings.engine.insert_limit_s))
+        set_watermark(connection, "freshness", floor_minute(now))
+    return len(plan)
+
+
+def _with_next_points(engine: Deps, plan: Sequence[Piece]) -> list[Piece]:
+    """Add the minutes whose increase depends on a touched point although they were not touched themselves."""
+    dependants = [
+        (piece.gateway, utc(row["Minute"]))
+        for piece in plan
+        for row in engine.store.rows("next_minutes", gateway=piece.gateway, lo=piece.lo, hi=piece.hi)
+    ]
+    minutes = ((p.gateway, p.lo + i * MINUTE) for p in plan for i in range(int((p.hi - p.lo) / MINUTE)))
+    return pieces([*minutes, *dependants]) if dependants else list(plan)
+
+
+def _recompute(engine: Deps, piece: Piece, revision: int) -> None:
+    bounds = {"gateway": piece.gateway, "lo": piece.lo, "hi": piece.hi}
+    for back in LOOK_BACKS:
+        start = piece.lo - back
+        if not engine.store.rows("orphans", **bounds, **{"from": start})[0]["Orphans"]:
+            break
+    engine.store.run("roll_up_requests", **bounds, **{"from": start}, revision=revision)
+    engine.store.run("roll_up_latency", **bounds, **{"from": start}, revision=revision, max_scale=MAX_SCALE)
+
+
+def _roll_up_freshness(
+    engine: Deps, since: datetime, fresh_until: datetime | None, now: datetime, revision: int
+) -> None:
+    engine.store.run("hear_nodes", since=since, until=now)
+    heard = engine.store.rows("oldest_heard", since=since, until=now)[0]
+    begin = [n.since for n in engine.catalogue.nodes]
+    if not begin:
+        return
+    lo = fresh_until - MINUTE if fresh_until else min(begin)
+    if heard["Points"]:
+        lo = min(lo, floor_minute(utc(heard["Oldest"])))
+    lo = max(lo, min(begin), now - RETENTION)
+    # Only whole minutes: a slice is judged when it has ended.
+    for start, end in days(floor_minute(lo), floor_minute(now)):
+        engine.store.run("roll_up_freshness", lo=start, hi=end, revision=revision)
+
+
+def publish_inventory(engine: Deps, now: datetime) -> None:
+    """Copy the catalogue's nodes to ClickHouse; nodes that left it are marked absent."""
+    revision = int(now.timestamp() * 1000)
+    listed = {(n.device, n.service): n for n in engine.catalogue.nodes}
+    known = engine.store.sql_rows(
+        "SELECT DeviceId, ServiceName, GatewayId, Region, Since FROM inventory FINAL WHERE Present"
+    )
+    gone = [r for r in known if (r["DeviceId"], r["ServiceName"]) not in listed]
+    columns = ["DeviceId", "GatewayId", "Region", "ServiceName", "Since", "Present", "Revision"]
+    rows: list[list[object]] = [
+        [n.device, n.gateway, n.region, n.service, n.since, True, revision] for n in engine.catalogue.nodes
+    ]
+    rows += [
+        [r["DeviceId"], r["GatewayId"], r["Region"], r["ServiceName"], utc(r["Since"]), False, revision] for r in gone
+    ]
+    engine.store.insert("inventory", columns, rows)

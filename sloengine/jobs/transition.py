@@ -1,0 +1,134 @@
+"""Transition: begin and end alert episodes, with what a person needs to act."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from sloengine.alert.episodes import Decision, Episode, EpisodeState, decide, evidence_of, identity_of, labels_of
+from sloengine.jobs.deps import Deps
+from sloengine.model import (
+    Severity,
+    Status,
+)
+from sloengine.notify import webhook
+from sloengine.state import episodes as episode_rows
+from sloengine.state.database import take_lease, transaction
+from sloengine.state.episodes import Change
+from sloengine.times import format_duration
+
+log = logging.getLogger("sloengine.jobs")
+
+
+def transition(engine: Deps, statuses: Iterable[Status], now: datetime) -> None:
+    """Begin and end alert episodes. One transaction for all of it: a crash leaves either no trace or all of it."""
+    with transaction(engine.state) as connection:
+        if not _leads(engine, connection, now):
+            return
+        current = episode_rows.latest(connection)
+        for status in statuses:
+            page_firing = _transition_one(engine, connection, current, status, Severity.PAGE, page_firing=False)
+            _transition_one(engine, connection, current, status, Severity.TICKET, page_firing=page_firing)
+
+
+def _leads(engine: Deps, connection: Connection, now: datetime) -> bool:
+    ttl = timedelta(seconds=max(5.0, 1.5 * engine.settings.engine.tick_s))
+    return take_lease(connection, "engine", engine.holder, now, ttl) is not None
+
+
+def _transition_one(
+    engine: Deps,
+    connection: Connection,
+    current: Mapping[str, Episode],
+    status: Status,
+    severity: Severity,
+    *,
+    page_firing: bool,
+) -> bool:
+    """Returns whether this severity fires after the step."""
+    labels = labels_of(status, severity, engine.settings.cluster)
+    identity = identity_of(labels)
+    episode = current.get(identity)
+    quiet = timedelta(seconds=engine.settings.engine.resolve_after_s)
+    decision = decide(severity, episode, status, resolve_after=quiet, page_firing=page_firing)
+    firing = episode is not None and episode.state is EpisodeState.FIRING
+    if decision.state is EpisodeState.FIRING:
+        number = episode.number + 1 if episode else 1
+        begun = Episode(identity, number, severity, labels, EpisodeState.FIRING, status.at, status.at)
+        _fire(engine, connection, begun, status, decision)
+        return True
+    if episode and decision.state is EpisodeState.RESOLVED:
+        _resolve(engine, connection, episode, status, decision)
+        return False
+    if episode and firing and decision.burning:
+        episode_rows.still_bad(connection, episode, status.at)
+    return firing
+
+
+def _fire(engine: Deps, connection: Connection, episode: Episode, status: Status, decision: Decision) -> None:
+    change = Change(
+        at=status.at,
+        reason=decision.reason.value,
+        evidence=evidence_of(status),
+        targets=list(engine.alerting.targets()),
+        payload=_payload(engine, episode, status, ended_at=None),
+    )
+    episode_rows.fire(connection, episode, change)
+    log.warning("alert %s fires: %s", episode.dedup_key, status.reason)
+
+
+def _resolve(engine: Deps, connection: Connection, episode: Episode, status: Status, decision: Decision) -> None:
+    change = Change(
+        at=status.at,
+        reason=decision.reason.value,
+        evidence=evidence_of(status),
+        targets=[name for name, config in engine.alerting.targets().items() if config.send_resolved],
+        payload=_payload(engine, episode, status, ended_at=status.at),
+    )
+    episode_rows.resolve(connection, episode, change)
+    log.warning("alert %s resolved: %s", episode.dedup_key, decision.reason.value)
+
+
+def _payload(engine: Deps, episode: Episode, status: Status, ended_at: datetime | None) -> str:
+    return webhook.build_payload(
+        webhook.Notice(
+            receiver=engine.alerting.route.receiver,
+            dedup_key=episode.dedup_key,
+            labels=episode.labels,
+            annotations=_annotations(engine, episode, status),
+            started_at=episode.started_at,
+            ended_at=ended_at,
+            external_url=engine.settings.public_url,
+        )
+    )
+
+
+def _annotations(engine: Deps, episode: Episode, status: Status) -> dict[str, str]:
+    """What a person needs to act: measured values belong here and never into labels."""
+    where = ", ".join(f"{k} {v}" for k, v in status.group) or "everywhere"
+    versions = ", ".join(f"{v or '(none)'}: {c.bad} of {c.valid} bad" for v, c in status.versions)
+    found = {
+        "summary": f"{status.slo.display_name}: {status.reason} ({where})",
+        "description": (
+            f"{status.counts.bad} of {status.counts.valid} events were bad in {format_duration(status.slo.window)};"
+            f" target {status.slo.target:.4%}, now {_percent(status.sli)}, budget left {_percent(status.budget_remaining)},"
+            f" coverage {_percent(status.coverage)}."
+        ),
+        "versions": versions,
+        "evidence": json.dumps(evidence_of(status)),
+        "dedup_key": episode.dedup_key,
+        "owner": status.slo.owner or "",
+        "runbook": status.slo.runbook or "",
+        "console": f"{engine.settings.public_url}/#{status.slo.name}",
+        "dashboard": f"/d/sloengine-on-call?var-region={dict(status.group).get('region', '$__all')}"
+        f"&var-model={dict(status.group).get('model', '$__all')}",
+    }
+    return {k: v for k, v in found.items() if v}
+
+
+def _percent(ratio: float | None) -> str:
+    return "unknown" if ratio is None else f"{ratio:.4%}"
