@@ -18,15 +18,18 @@
     const main = fresh.getElementById("page");
     if (!main) throw new Error("not the overview");
     const old = document.getElementById("page");
+    // Exchanging text that somebody has selected would take it out of their hands; it waits, and says so.
+    if (String(document.getSelection()).length > 0) return false;
+    const focusable = (root) => [...root.querySelectorAll("a, summary, .scroll")];
+    const focused = focusable(old).indexOf(document.activeElement);
     const scrolled = [...old.querySelectorAll(".scroll")].map((e) => e.scrollLeft);
     const open = [...old.querySelectorAll("details")].map((e) => e.open);
-    const focused = document.activeElement && old.contains(document.activeElement);
-    // Replacing what somebody is reading with the keyboard or has selected would take it out of their hands.
-    if (focused || String(document.getSelection()).length > 0) return;
     old.replaceWith(document.adoptNode(main));
     main.querySelectorAll(".scroll").forEach((e, i) => { e.scrollLeft = scrolled[i] || 0; });
     main.querySelectorAll("details").forEach((e, i) => { e.open = Boolean(open[i]); });
+    if (focused >= 0) focusable(main)[focused]?.focus({ preventScroll: true });
     document.title = fresh.title;
+    return true;
   };
 
   const refresh = async () => {
@@ -34,9 +37,10 @@
     try {
       const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(PERIOD_MS) });
       if (!answer.ok) throw new Error(String(answer.status));
-      place(await answer.text());
-      reached = Date.now();
-      say("", false);
+      if (place(await answer.text())) {
+        reached = Date.now();
+        say("", false);
+      } else say("Refresh waits while text is selected", false);
     } catch {
       say(`Can't reach the engine: this is ${Math.round((Date.now() - reached) / 1000)} s old`, true);
     }
