@@ -150,6 +150,17 @@ def _percent(ratio: float | None) -> str:
 
 
 @app.command()
+def dashboards(
+    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("dashboards"),
+) -> None:
+    """Write the Grafana dashboards and their provisioning files."""
+    from sloengine.grafana import write
+
+    for path in write(folder):
+        _say(str(path))
+
+
+@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the page instead of staying up.")] = False,
     json_: Json = False,

@@ -19,7 +19,7 @@ class Schedule:
         )
 
     def every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
-        self._scheduler.add_job(job, "interval", seconds=seconds, id=name)
+        self._scheduler.add_job(job, "interval", seconds=seconds, id=name, name=name)
 
     def start(self) -> None:
         self._scheduler.start()

@@ -34,6 +34,7 @@ SETTLE_S = 25.0
 """How long to look for a second page after the first: two ticks and a delivery."""
 PAST = timedelta(days=30)
 CUT_GATEWAY, CUT_AGO = "gw-eu-south", timedelta(days=12)
+LOOK = "SELECT * FROM slo_now FORMAT Vertical"
 RAW_TABLES = (
     "otel_traces",
     "otel_logs",
@@ -138,10 +139,11 @@ class _Demo:
         migrate(self.section)
 
     def _seed(self, now: datetime) -> None:
-        begin = (now - PAST).replace(second=0)
+        # It ends a minute ago: the whole steps of the seed then leave no hole before the first live minute.
+        begin = (now - PAST - timedelta(minutes=1)).replace(second=0)
         parameters = {
             "begin": begin,
-            "end": begin + PAST - timedelta(minutes=1),
+            "end": begin + PAST,
             "rate": plan.RATE_HZ,
             "service": plan.SERVICE,
             "model": plan.MODEL,
@@ -294,9 +296,7 @@ class _Demo:
 
     def stay(self) -> None:
         self.console.print(f"\nStill running: console [bold]{self.web}[/], SQL at {self.section.url}. Ctrl-C stops it.")
-        self.console.print(
-            f"  curl '{self.section.url}/?database=sloengine' --data-binary 'SELECT * FROM slo_now FORMAT Vertical'"
-        )
+        self.console.print(f"  curl '{self.section.url}/?database=sloengine' --data-binary '{LOOK}'")
         while True:
             self.processes.check()
             time.sleep(1)

@@ -136,3 +136,16 @@ def test_refreshing_can_be_paused(browser: webdriver.Chrome, site: Site) -> None
     browser.find_element(By.ID, "pause").click()
     assert browser.find_element(By.ID, "pause").get_attribute("aria-pressed") == "true"
     assert "Paused" in browser.find_element(By.ID, "connection").text
+
+
+def test_a_refresh_keeps_the_focus_and_waits_for_a_selection(browser: webdriver.Chrome, site: Site) -> None:
+    show(browser, site, calm())
+    browser.execute_script("document.querySelector('.scroll').focus()")  # type: ignore[no-untyped-call]
+    refresh = "document.dispatchEvent(new Event('visibilitychange'))"
+    site.snapshot = bad_day()
+    browser.execute_script(refresh)  # type: ignore[no-untyped-call]
+    WebDriverWait(browser, 10).until(lambda b: "burning" in b.title)
+    assert browser.switch_to.active_element.get_attribute("class") == "scroll"
+    browser.execute_script("getSelection().selectAllChildren(document.getElementById('verdict'))")  # type: ignore[no-untyped-call]
+    browser.execute_script(refresh)  # type: ignore[no-untyped-call]
+    WebDriverWait(browser, 10).until(lambda b: "waits" in b.find_element(By.ID, "connection").text)
