@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import httpx
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from sloengine import jobs
 from sloengine.config.catalogue import load_catalogue
@@ -22,11 +22,14 @@ from sloengine.schedule import Schedule
 from sloengine.state.database import open_database
 from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
+from sloengine.telemetry import Dropped
 from sloengine.web.app import create_app
+from sloengine.web.metrics import render
 
 log = logging.getLogger("sloengine")
 
 DOOR_GATEWAY = "otlp-door"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def clock() -> datetime:
@@ -118,14 +121,24 @@ def _deliver(deps: jobs.Deps) -> None:
 
 
 def web_app(deps: jobs.Deps) -> FastAPI:
-    token = deps.settings.web.otlp_token
-    door = otlp_router(deps.store.insert, token.get_secret_value() if token else None, DOOR_GATEWAY, clock)
+    dropped = Dropped()
     return create_app(
         lambda: deps.snapshot,
         now=clock,
         ready=lambda: deps.snapshot.at is not None,
-        routers=[door],
+        metrics=lambda: render(deps.snapshot, clock()) + dropped.render(),
+        routers=_doors(deps, dropped),
     )
+
+
+def _doors(deps: jobs.Deps, dropped: Dropped) -> list[APIRouter]:
+    """The OTLP door; beyond loopback only with a token, because whoever reaches it writes telemetry."""
+    web = deps.settings.web
+    token = web.otlp_token.get_secret_value() if web.otlp_token else None
+    if token is None and web.host not in LOOPBACK:
+        log.warning("the OTLP door stays shut: set SLOENGINE_WEB__OTLP_TOKEN to open it beyond loopback")
+        return []
+    return [otlp_router(deps.store.insert, token, DOOR_GATEWAY, clock, count_dropped=dropped.count)]
 
 
 def serve(settings: Settings, app: FastAPI) -> None:

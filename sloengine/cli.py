@@ -49,7 +49,11 @@ def _say(text: str) -> None:
 
 @app.command()
 def run() -> None:
-    """Run the engine: scheduler, console, API and OTLP door, in the foreground."""
+    """Run the engine, console and API.
+
+    Reads sloengine.yaml, SLOENGINE_* variables, the catalogue folder and alerting.yaml; runs in the foreground until
+    SIGTERM or Ctrl-C.
+    """
     from sloengine.app import log_as_json
     from sloengine.app import run as run_engine
     from sloengine.config.settings import load_settings
@@ -65,9 +69,9 @@ def store(
     port: Annotated[int, typer.Option(help="0 takes a free port.")] = 8123,
     database: Annotated[str, typer.Option(help="Database that requests use unless they name another.")] = "sloengine",
 ) -> None:
-    """Run the embedded ClickHouse endpoint, where there is no ClickHouse server.
+    """Run the embedded ClickHouse endpoint.
 
-    Passwords come from SLOENGINE_STORE_ADMIN_PASSWORD, …_INGEST_PASSWORD and …_READER_PASSWORD.
+    For where there is no ClickHouse server. Passwords come from SLOENGINE_STORE_ADMIN_PASSWORD, …_INGEST_PASSWORD and …_READER_PASSWORD.
     """
     from sloengine.embedded.__main__ import run as run_store
 
@@ -76,7 +80,7 @@ def store(
 
 @app.command()
 def migrate(json_: Json = False) -> None:
-    """Bring ClickHouse and the state database to the schema this version expects."""
+    """Bring the databases to this version's schema."""
     from sloengine.config.settings import load_settings
     from sloengine.state.database import open_database
     from sloengine.store.migrate import migrate as migrate_store
@@ -94,7 +98,10 @@ def migrate(json_: Json = False) -> None:
 def lint(
     paths: Annotated[list[Path], typer.Argument(help="Catalogue files or folders.", metavar="PATH…")],
 ) -> None:
-    """Check a catalogue: 'file:line: error|warning: message' on stdout. Exits 1 on any error, 0 on warnings alone."""
+    """Check catalogue files, every mistake by line.
+
+    Prints 'file:line: error|warning: message'. Exits 1 on any error, 0 on warnings alone, 2 for an unreadable path.
+    """
     from sloengine.config.catalogue import check_catalogue
 
     try:
@@ -109,7 +116,10 @@ def lint(
 
 @app.command()
 def status(json_: Json = False) -> None:
-    """Every SLO as last judged. Exits 1 if one is burning or exhausted."""
+    """Show every SLO as last judged.
+
+    Exits 1 if one is burning or exhausted, 4 if ClickHouse does not answer.
+    """
     rows = _read(lambda store: store.sql_rows("SELECT * FROM slo_now ORDER BY Slo, toString(Slice)"))
     if json_:
         _say(json.dumps(rows, default=str))
@@ -153,8 +163,8 @@ def _percent(ratio: float | None) -> str:
 def dashboards(
     folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("dashboards"),
 ) -> None:
-    """Write the Grafana dashboards and their provisioning files."""
-    from sloengine.grafana import write
+    """Write Grafana dashboards and provisioning."""
+    from sloengine.grafana.build import write
 
     for path in write(folder):
         _say(str(path))
@@ -168,7 +178,12 @@ def demo(
         bool, typer.Option("--door", help="Send OTLP through the engine's own door, no collector.")
     ] = False,
 ) -> None:
-    """A fleet of 30 devices running real inferences, three gateways, a store, an engine, one fault, one page."""
+    """See the whole path: a fleet, a fault, one page.
+
+    30 devices run real inferences behind three gateways; a store and an engine start beside them; the model file of one
+    region is damaged and exactly one page must arrive. On a terminal everything stays up until Ctrl-C. Exits 0 only if
+    exactly the expected page arrived. Files and logs are in ./.sloengine/demo.
+    """
     from sloengine.gameday.demo import Options, run_demo
 
     stay = not once and sys.stdout.isatty()

@@ -60,33 +60,19 @@ def run_demo(options: Options) -> dict[str, Any]:
     """Run it and return what happened, as the contract of ``demo --once --json`` says."""
     began = time.monotonic()
     demo = _Demo(options, Console(stderr=True, highlight=False))
+    result: dict[str, Any] = {"ok": False, "fault": None, "pages": [], "fault_to_page_s": None, "rows": 0}
     try:
         result = demo.run()
         if options.stay:
             demo.stay()
-        return result
     except SloengineError as error:
-        demo.console.print(f"[bold red]failed[/] {error}", markup=True)
-        return {
-            "ok": False,
-            "fault": None,
-            "pages": [],
-            "fault_to_page_s": None,
-            "rows": 0,
-            "transport": demo.transport,
-        }
+        demo.console.print("[bold red]failed[/]", str(error))
     except KeyboardInterrupt:
-        return {
-            "ok": False,
-            "fault": None,
-            "pages": [],
-            "fault_to_page_s": None,
-            "rows": 0,
-            "transport": demo.transport,
-        }
+        demo.console.print("interrupted")
     finally:
         demo.close()
         demo.console.print(f"stopped after {time.monotonic() - began:.0f} s", style="dim")
+    return {**result, "transport": demo.transport}
 
 
 class _Demo:
@@ -269,7 +255,6 @@ class _Demo:
             "pages": [_page(p) for p in pages],
             "fault_to_page_s": round((pages[0]["received_at"] - began).total_seconds(), 1) if pages else None,
             "rows": sum(int(self.store.sql_rows(f"SELECT count() AS n FROM {t}")[0]["n"]) for t in RAW_TABLES),  # noqa: S608
-            "transport": self.transport,
         }
         self._tell(result, pages)
         return result
@@ -292,7 +277,7 @@ class _Demo:
             self.console.print(f"     {page['annotations'].get('versions', '')}")
         if result["ok"]:
             words = f"exactly one page, {result['fault_to_page_s']} s after the fault began; {result['rows']:,} rows"
-            self.console.print(f"[green]✓[/] {words}, over {result['transport']}")
+            self.console.print(f"[green]✓[/] {words}, over {self.transport}")
 
     def stay(self) -> None:
         self.console.print(f"\nStill running: console [bold]{self.web}[/], SQL at {self.section.url}. Ctrl-C stops it.")

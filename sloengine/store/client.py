@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -16,6 +17,9 @@ from sloengine.config.settings import StoreSection
 from sloengine.errors import StoreError, StoreUnavailable
 
 Row = dict[str, Any]
+
+# The driver logs each network error on its own before raising it; without a handler that lands on a user's terminal.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 @cache
@@ -80,7 +84,7 @@ class Store:
             return action(self._client)
         except OperationalError as error:
             self.close()
-            raise StoreUnavailable(f"ClickHouse at {self.section.url} did not answer: {error}") from error
+            raise StoreUnavailable(f"ClickHouse at {self.section.url} did not answer: {_why(error)}") from error
         except ClickHouseError as error:
             raise StoreError(_first_sentence(str(error))) from error
 
@@ -103,3 +107,10 @@ class Store:
 def _first_sentence(text: str) -> str:
     """ClickHouse repeats the whole statement after ``In scope``; a person needs what comes before it."""
     return text.split(": In scope", 1)[0][:500]
+
+
+def _why(error: BaseException) -> str:
+    """The cause at the bottom of a chain of wrapped network errors, which is the one that says something."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return str(error)[:200]

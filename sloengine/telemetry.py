@@ -1,0 +1,28 @@
+"""What sloengine counts of itself: the monitor is monitored."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+
+class Dropped:
+    """Items that the OTLP door refused, by signal and reason; safe to count from several threads."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, signal: str, by_reason: Mapping[str, int]) -> None:
+        with self._lock:
+            for reason, items in by_reason.items():
+                self._counts[signal, reason] += items
+
+    def render(self) -> str:
+        """Prometheus text; reasons are our own names, so they need no escaping."""
+        name = "sloengine_otlp_dropped_total"
+        with self._lock:
+            counts = sorted(self._counts.items())
+        lines = [f'{name}{{signal="{signal}",reason="{reason}"}} {n}\n' for (signal, reason), n in counts]
+        return f"# HELP {name} Items the OTLP door refused.\n# TYPE {name} counter\n" + "".join(lines)
