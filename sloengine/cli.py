@@ -71,7 +71,8 @@ def store(
 ) -> None:
     """Run the embedded ClickHouse endpoint.
 
-    For where there is no ClickHouse server. Passwords come from SLOENGINE_STORE_ADMIN_PASSWORD, …_INGEST_PASSWORD and …_READER_PASSWORD.
+    For where there is no ClickHouse server. Passwords come from SLOENGINE_STORE_ADMIN_PASSWORD, …_INGEST_PASSWORD and
+    …_READER_PASSWORD.
     """
     from sloengine.embedded.__main__ import run as run_store
 

@@ -29,8 +29,11 @@ def load_catalogue(folder: Path) -> Catalogue:
     """Read a catalogue that is about to be used.
 
     Raises:
-        ConfigError: any error in any file.
+        ConfigError: any error in any file, or no such folder.
     """
+    if not folder.exists():
+        hint = "no such folder; it holds the SLOs and the inventory (SLOENGINE_CATALOGUE names another)"
+        raise ConfigError([Problem(str(folder), 1, hint)])
     catalogue, problems = check_catalogue([folder])
     errors = [p for p in problems if p.severity == "error"]
     if errors:
