@@ -85,11 +85,17 @@ def decide(
         return Decision(None if firing else EpisodeState.FIRING, _burn_reason(firing), True)
     if not firing or current is None:
         return Decision(None, Reason.NOTHING, False)
-    if status.state is State.STALE or status.state is State.BROKEN:
+    if _blind(severity, status):
         return Decision(None, Reason.NO_DATA_HOLDS, False)
     if status.at - current.last_bad_at < resolve_after:
         return Decision(None, Reason.QUIET, False)
     return Decision(EpisodeState.RESOLVED, Reason.QUIET_LONG_ENOUGH, False)
+
+
+def _blind(severity: Severity, status: Status) -> bool:
+    """Whether quiet can't be told from silence: the state alone won't do, a ticket's long windows burn on old data too."""
+    measured = [b for b in status.burns if b.window.severity is severity]
+    return status.state in (State.STALE, State.BROKEN) or any(b.short_burn is None for b in measured)
 
 
 def _burn_reason(firing: bool) -> Reason:

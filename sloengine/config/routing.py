@@ -13,7 +13,7 @@ from sloengine.errors import ConfigError, Problem
 
 
 class WebhookConfig(Strict):
-    url: HttpUrl
+    url: HttpUrl = Field(repr=False)
     send_resolved: bool = True
 
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
-from sloengine.config.yamlfile import Document, problems_of, read_documents
+from sloengine.config.yamlfile import Document, known_keys, plain, problem_of, read_documents
 from sloengine.errors import ConfigError, Problem
 
 SETTINGS_FILE = "sloengine.yaml"
+PREFIX, NESTED = "SLOENGINE_", "__"
+ENVIRONMENT = "environment"
+"""Where a problem is that no file holds."""
 
 
 class Section(BaseModel):
@@ -18,7 +31,7 @@ class Section(BaseModel):
 
 
 class StoreSection(Section):
-    url: str = "http://127.0.0.1:8123"
+    url: str = Field(default="http://127.0.0.1:8123", repr=False)
     database: str = Field(default="sloengine", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     user: str = "default"
     password: SecretStr = SecretStr("")
@@ -31,6 +44,8 @@ class EngineSection(Section):
     """Longest time an insert may take to become visible: the watermark trails by this much."""
     resolve_after_s: float = Field(default=300.0, ge=0)
     """How long an alert must be quiet before it resolves."""
+    lease_s: float | None = Field(default=None, gt=0)
+    """How long an engine that died keeps its replica or successor from changing alerts; 1.5 ticks, at least 5 s, if not set."""
     delivery_timeout_s: float = Field(default=10.0, gt=0)
 
 
@@ -42,19 +57,22 @@ class WebSection(Section):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="SLOENGINE_", env_nested_delimiter="__", extra="forbid", frozen=True, yaml_file=SETTINGS_FILE
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="forbid", frozen=True)
 
     catalogue: Path = Path("catalogue")
     alerting: Path = Path("alerting.yaml")
-    state_url: str = "sqlite:///.sloengine/state.db"
+    state_url: str = Field(default="sqlite:///.sloengine/state.db", repr=False)
+    """Not in its repr, like every address here: it may hold a password."""
     public_url: str = "http://127.0.0.1:8080"
     """Where people reach the console; goes into alerts as a link."""
     cluster: str = "edge"
     store: StoreSection = StoreSection()
     engine: EngineSection = EngineSection()
     web: WebSection = WebSection()
+
+
+class _OfFile(Settings):
+    """Settings whose arguments come from the file, so that the environment goes over them."""
 
     @classmethod
     def settings_customise_sources(
@@ -65,22 +83,62 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+        return env_settings, init_settings
 
 
 def load_settings() -> Settings:
     """Read the settings once.
 
     Raises:
-        ConfigError: with every problem and its place.
+        ConfigError: with every problem and its place, which is a line of the file or the name of a variable.
     """
-    path = Path(SETTINGS_FILE)
-    document = next(iter(read_documents(path)), None) if path.exists() else None
+    document = _read_file(Path(SETTINGS_FILE))
     try:
-        return Settings()
+        environment = EnvSettingsSource(Settings)()
+    except SettingsError:
+        raise ConfigError([Problem(ENVIRONMENT, 1, _not_json())]) from None
+    try:
+        return _OfFile(**plain(document.value))
     except ValidationError as error:
-        raise ConfigError(
-            problems_of(error, document or Document.empty("settings (environment SLOENGINE_*)"))
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError([Problem(SETTINGS_FILE, 1, str(error))]) from None
+        raise ConfigError([_problem(item, document, environment) for item in error.errors()]) from None
+
+
+def _read_file(path: Path) -> Document:
+    documents = read_documents(path) if path.exists() else []
+    document = documents[0] if documents else Document.empty(SETTINGS_FILE)
+    if len(documents) > 1:
+        raise ConfigError([documents[1].problem(f"expected one YAML document, found {len(documents)}")])
+    if not isinstance(document.value, dict):
+        raise ConfigError([document.problem("expected a mapping of settings")])
+    return document
+
+
+def _not_json() -> str:
+    """A whole section may stand in one variable, as JSON."""
+    whole = {PREFIX + name.upper() for name, field in Settings.model_fields.items() if _is_section(field.annotation)}
+    found = ", ".join(sorted(v for v in os.environ if v.upper() in whole))
+    return f"{found}: must be a JSON object; or set its parts, such as {PREFIX}STORE{NESTED}URL"
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def _problem(item: Any, document: Document, environment: Mapping[str, Any]) -> Problem:
+    path = [str(part) for part in item["loc"]]
+    if not _holds(environment, path):
+        return problem_of(item, document, Settings)
+    variable = PREFIX + NESTED.join(path).upper()
+    if item["type"] != "extra_forbidden":
+        return Problem(ENVIRONMENT, 1, f"{variable}: {item['msg']}")
+    near = get_close_matches(path[-1], known_keys(Settings), n=1)
+    hint = f"; did you mean '{PREFIX + NESTED.join([*path[:-1], near[0]]).upper()}'?" if near else ""
+    return Problem(ENVIRONMENT, 1, f"unknown setting '{variable}'{hint}")
+
+
+def _holds(values: Any, path: list[str]) -> bool:
+    for part in path:
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return bool(path)

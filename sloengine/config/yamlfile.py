@@ -42,7 +42,7 @@ class Document:
             if place is None:
                 break
             line, node = place
-        return int(line) + 1
+        return int(line or 0) + 1
 
     def problem(self, message: str, path: Path_ = (), severity: str = "error") -> Problem:
         return Problem(self.file, self.line(path), message, severity)
@@ -88,14 +88,19 @@ def _refuse_bomb(document: Document) -> None:
 
 
 def _walk(value: Any) -> Iterator[Any]:
-    stack = [value]
+    # Iterators, not their values: a list of a million aliases of itself must not be spread out again and again.
+    stack = [iter((value,))]
     while stack:
-        node = stack.pop()
-        yield node
-        if isinstance(node, Mapping):
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
+        for node in stack[-1]:
+            yield node
+            if isinstance(node, Mapping):
+                stack.append(iter(node.values()))
+                break
+            if isinstance(node, list):
+                stack.append(iter(node))
+                break
+        else:
+            stack.pop()
 
 
 def plain(value: Any) -> Any:
@@ -109,18 +114,23 @@ def plain(value: Any) -> Any:
 
 def problems_of(error: ValidationError, document: Document, model: type[BaseModel] | None = None) -> list[Problem]:
     """pydantic's findings, each at its line, with the nearest known key where one was mistyped."""
-    return [document.problem(_sentence(item, model), item["loc"]) for item in error.errors()]
+    return [problem_of(item, document, model) for item in error.errors()]
+
+
+def problem_of(item: Any, document: Document, model: type[BaseModel] | None = None) -> Problem:
+    """One of pydantic's findings."""
+    return document.problem(_sentence(item, model), item["loc"])
 
 
 def _sentence(item: Any, model: type[BaseModel] | None) -> str:
     where = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        near = get_close_matches(str(item["loc"][-1]), _known_keys(model), n=1)
+        near = get_close_matches(str(item["loc"][-1]), known_keys(model), n=1)
         return f"unknown key '{where}'" + (f"; did you mean '{near[0]}'?" if near else "")
     return f"{where}: {item['msg'].removeprefix('Value error, ')}" if where else str(item["msg"])
 
 
-def _known_keys(model: type[BaseModel] | None) -> list[str]:
+def known_keys(model: type[BaseModel] | None) -> list[str]:
     """Every key of a model and of the models inside it: enough to guess what a typo meant."""
     keys: list[str] = []
     todo, done = [model] if model else [], set()

@@ -99,7 +99,7 @@ def _state(
     if counts.valid == 0 or remaining is None:
         return State.NO_TRAFFIC, f"no valid events in {format_duration(slo.window)}"
     if remaining <= 0:
-        return State.EXHAUSTED, f"{-remaining:.0%} over the budget of {format_duration(slo.window)}"
+        return State.EXHAUSTED, f"{abs(remaining):.0%} over the budget of {format_duration(slo.window)}"
     return State.OK, f"{remaining:.0%} of the budget left"
 
 

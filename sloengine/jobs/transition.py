@@ -36,7 +36,8 @@ def transition(engine: Deps, statuses: Iterable[Status], now: datetime) -> None:
 
 
 def _leads(engine: Deps, connection: Connection, now: datetime) -> bool:
-    ttl = timedelta(seconds=max(5.0, 1.5 * engine.settings.engine.tick_s))
+    settings = engine.settings.engine
+    ttl = timedelta(seconds=settings.lease_s or max(5.0, 1.5 * settings.tick_s))
     return take_lease(connection, "engine", engine.holder, now, ttl) is not None
 
 

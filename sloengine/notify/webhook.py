@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from sloengine.errors import DeliveryError
 
 NEVER = "0001-01-01T00:00:00Z"
 """What Alertmanager writes as the end of an alert that still fires."""
+RETRY_AFTER_MAX_S = 3600.0
+"""A receiver that asks for more would silence a page for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ def send(client: httpx.Client, url: str, payload: str, idempotency_key: str) -> 
     headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
     try:
         answer = client.post(url, content=payload, headers=headers)
+    except httpx.InvalidURL as error:
+        raise DeliveryError(f"not an address: {error}", retryable=False) from error
     except httpx.HTTPError as error:
         raise DeliveryError(f"{type(error).__name__}: {error}", retryable=True) from error
     if answer.is_success:
@@ -83,4 +88,4 @@ def send(client: httpx.Client, url: str, payload: str, idempotency_key: str) -> 
 
 def _retry_after(answer: httpx.Response) -> float | None:
     text = answer.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else None
+    return min(float(text), RETRY_AFTER_MAX_S) if re.fullmatch("[0-9]+", text) else None
