@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from sloengine.config.yamlfile import Document, plain, problems_of, read_documen
 from sloengine.errors import ConfigError, Problem
 from sloengine.model import DIMENSIONS, BurnPolicy, BurnWindow, Catalogue, Node, Severity, Slo
 from sloengine.times import format_duration, parse_duration, utc
+
+MAX_WINDOW = timedelta(days=400)
+"""How long the bucket tables keep their minutes (migration 0008); a longer promise would be judged on a part of itself."""
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -44,9 +48,15 @@ def load_catalogue(folder: Path) -> Catalogue:
 def check_catalogue(paths: Iterable[Path]) -> tuple[Catalogue, list[Problem]]:
     """Read what can be read and list what is wrong, errors and warnings, in file order."""
     reader = _Reader(load_policies())
+    done: set[Path] = set()
     for path in paths:
-        for file in _yaml_files(path):
-            reader.read(file)
+        files = _yaml_files(path)
+        if not files:
+            reader.problems.append(Problem(str(path), 1, "holds no .yaml or .yml file", "warning"))
+        for file in files:
+            if file.resolve() not in done:
+                done.add(file.resolve())
+                reader.read(file)
     return Catalogue(tuple(reader.slos), tuple(reader.nodes)), reader.problems
 
 
@@ -78,6 +88,11 @@ def load_policies() -> dict[str, BurnPolicy]:
     }
 
 
+def _ratio(percent: float) -> float:
+    """99.9 → 0.999, the number that a person would write; 99.9 / 100 is 0.9990000000000001."""
+    return float(Decimal(repr(float(percent))) / 100)
+
+
 class _Reader:
     """Collects documents and findings over all files, because names must be unique over all of them."""
 
@@ -94,6 +109,8 @@ class _Reader:
         except ConfigError as error:
             self.problems.extend(error.problems)
             return
+        if not documents:
+            self.problems.append(Problem(str(file), 1, "holds no document", "warning"))
         for document in documents:
             self._take(document)
 
@@ -124,11 +141,12 @@ class _Reader:
             self._inventory(document, parsed)
 
     def _unique(self, document: Document, kind: str, name: str) -> None:
-        place = self._places.setdefault((kind, name), f"{document.file}:{document.line()}")
-        if place != f"{document.file}:{document.line()}":
+        place = self._places.get((kind, name))
+        if place:
             self.problems.append(
                 document.problem(f"{kind} '{name}' is defined already at {place}", ("metadata", "name"))
             )
+        self._places.setdefault((kind, name), f"{document.file}:{document.line()}")
 
     def _slo(self, document: Document, parsed: SloDocument) -> None:
         found = _SloReader(document, parsed, self.policies)
@@ -141,9 +159,10 @@ class _Reader:
         for index, node in enumerate(parsed.spec.nodes):
             key = ("node", f"{parsed.spec.service}/{node.device}")
             path = ("spec", "nodes", index)
-            place = self._places.setdefault(key, f"{document.file}:{document.line(path)}")
-            if place != f"{document.file}:{document.line(path)}":
+            place = self._places.get(key)
+            if place:
                 self.problems.append(document.problem(f"node '{node.device}' is listed already at {place}", path))
+            self._places.setdefault(key, f"{document.file}:{document.line(path)}")
             since = utc(node.since or parsed.spec.since)
             self.nodes.append(Node(node.device, node.gateway, node.region, parsed.spec.service, since))
 
@@ -191,11 +210,17 @@ class _SloReader:
         declared = self.spec.time_window[0]
         if not declared.is_rolling:
             self._error("calendar windows are not supported yet: set isRolling: true", "spec", "timeWindow", 0)
+        window, said = None, f"window '{declared.duration}' is longer than {format_duration(MAX_WINDOW)}"
         try:
-            return parse_duration(declared.duration)
+            window = parse_duration(declared.duration)
+        except OverflowError:
+            pass
         except ValueError as error:
-            self._error(str(error), "spec", "timeWindow", 0, "duration")
-            return None
+            said = str(error)
+        if window and window <= MAX_WINDOW:
+            return window
+        self._error(said, "spec", "timeWindow", 0, "duration")
+        return None
 
     def _target(self) -> float | None:
         objective = self.spec.objectives[0]
@@ -214,7 +239,7 @@ class _SloReader:
         if (objective.target is None) == (objective.target_percent is None):
             self._error("give exactly one of target and targetPercent", "spec", "objectives", 0)
             return None
-        return objective.target if objective.target is not None else (objective.target_percent or 0.0) / 100
+        return objective.target if objective.target is not None else _ratio(objective.target_percent or 0.0)
 
     def _threshold(self) -> float | None:
         indicator, objective = self.spec.indicator_ref, self.spec.objectives[0]
@@ -238,6 +263,8 @@ class _SloReader:
         for name in names:
             if name not in DIMENSIONS:
                 self._error(f"unknown dimension '{name}'; known: {', '.join(DIMENSIONS)}", *path)
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self._error(f"dimension '{name}' is given twice", *path)
         if self.spec.indicator_ref == "M4" and {"model", "version", "rollout"} & set(names):
             self._error("M4 is about nodes: it can be told apart by service, region and gateway only", *path)
         return names

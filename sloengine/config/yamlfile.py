@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from sloengine.errors import ConfigError, Problem
 
@@ -73,7 +73,7 @@ def read_documents(path: Path) -> list[Document]:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError([Problem(str(path), line, f"not valid YAML: {error.problem or error}")]) from None
-    except (YAMLError, RecursionError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - ruamel lets its own IndexError, KeyError, … through, as on `a: 0x_`
         raise ConfigError([Problem(str(path), 1, f"not valid YAML: {error}")]) from None
     documents = [Document(str(path), value) for value in values if value is not None]
     for document in documents:

@@ -98,13 +98,14 @@ class _Demo:
         with self._step(f"write a past of {PAST.days} days for {len(self.devices)} devices"):
             now = datetime.now(UTC).replace(microsecond=0)
             self._seed(now)
-        with self._step("start the engine and fold the past into buckets"):
-            self._start_engine(now)
+        self._start_engine(now)
         with self._step(self._gateway_words()):
             endpoints = self._start_gateways()
         with self._step(f"start {len(self.devices)} devices running inferences"):
             self._start_devices(endpoints)
             self._wait_for_devices()
+        with self._step("fold the past into minute buckets"):
+            self.processes.wait_until("engine", lambda: answers(f"{self.web}/readyz"), 180)
         self.console.print(f"  look around: [bold]{self.web}[/]   SQL: [bold]{self.section.url}[/]   logs: {FOLDER}")
         return self._fault()
 
@@ -154,8 +155,8 @@ class _Demo:
         receivers = [{"name": "on-call", "webhook_configs": [{"url": self.pager.url}]}]
         alerting = {"route": {"receiver": "on-call"}, "receivers": receivers}
         (FOLDER / "alerting.yaml").write_text(json.dumps(alerting), encoding="utf-8")
+        # It folds the past while gateways and devices start: a newcomer waits for both at once.
         self.processes.start("engine", [sys.executable, "-m", "sloengine", "run"], self._engine_env())
-        self.processes.wait_until("engine", lambda: answers(f"{self.web}/readyz"), 180)
 
     def _inventory(self, now: datetime) -> dict[str, Any]:
         nodes = [{"device": d.name, "gateway": d.gateway, "region": d.region} for d in self.devices]
@@ -185,6 +186,7 @@ class _Demo:
         """OTLP endpoint by gateway."""
         names = sorted({d.gateway for d in self.devices})
         if not self.collector:
+            self.processes.wait_until("engine", lambda: answers(f"{self.web}/healthz"), 60)
             return dict.fromkeys(names, self.web)
         return {name: self._start_gateway(name, self.collector) for name in names}
 

@@ -37,10 +37,27 @@ def _cover(gateway: str, minutes: Sequence[datetime]) -> list[Piece]:
     out: list[Piece] = []
     for minute in minutes:
         last = out[-1] if out else None
-        if last and minute - last.hi <= MAX_HOLE and minute.date() == last.lo.date():
+        if last is None or minute - last.hi > MAX_HOLE:
+            out.append(Piece(gateway, minute, minute + MINUTE))
+        elif minute.date() == last.lo.date():
             out[-1] = Piece(gateway, last.lo, minute + MINUTE)
         else:
-            out.append(Piece(gateway, minute, minute + MINUTE))
+            # Meet at midnight: adjacent pieces are one run, and a run asks once what depends on it.
+            midnight = minute.replace(hour=0, minute=0)
+            out[-1] = Piece(gateway, last.lo, midnight)
+            out.append(Piece(gateway, midnight, minute + MINUTE))
+    return out
+
+
+def runs(plan: Iterable[Piece]) -> list[Piece]:
+    """Adjacent pieces of a gateway joined, without bound: what lies between them is recomputed anyway."""
+    out: list[Piece] = []
+    for piece in plan:
+        last = out[-1] if out else None
+        if last and last.gateway == piece.gateway and last.hi == piece.lo:
+            out[-1] = Piece(piece.gateway, last.lo, piece.hi)
+        else:
+            out.append(piece)
     return out
 
 

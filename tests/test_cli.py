@@ -1,0 +1,139 @@
+"""Commands as a user meets them: exit codes, what goes to stdout, no traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sloengine import cli
+
+GOOD = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata:
+  name: digits-success
+  annotations: {sloengine.dev/owner: ml, sloengine.dev/runbook: docs/x.md}
+spec:
+  service: digits
+  indicatorRef: M1
+  timeWindow: [{duration: 30d, isRolling: true}]
+  budgetingMethod: Occurrences
+  objectives: [{target: 0.999}]
+"""
+WARNS = GOOD.replace("sloengine.dev/owner: ml, ", "")
+WRONG = WARNS.replace("indicatorRef: M1", "indicatorRef: M9")
+
+
+def sloengine(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SLOENGINE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "sloengine", *words],
+        cwd=folder,
+        env={**clean, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "code", "lines"),
+    [
+        ("clean", GOOD, 0, []),
+        (
+            "warnings alone",
+            WARNS,
+            0,
+            ["{file}:3: warning: no sloengine.dev/owner: an alert nobody can act on is a defect"],
+        ),
+        (
+            "an error, in order of lines",
+            WRONG,
+            1,
+            [
+                "{file}:3: warning: no sloengine.dev/owner: an alert nobody can act on is a defect",
+                "{file}:8: error: unknown indicator 'M9'; known: M1, M2, M4",
+            ],
+        ),
+    ],
+)
+def test_lint_says_every_problem_on_one_line_of_stdout(
+    case: str, text: str, code: int, lines: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "slos.yaml"
+    path.write_text(text, encoding="utf-8")
+    found = CliRunner().invoke(cli.app, ["lint", str(path)])
+    assert (found.exit_code, found.stdout.splitlines()) == (code, [line.format(file=path) for line in lines]), case
+    assert found.stderr == "", case
+
+
+def test_lint_of_a_path_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
+    found = CliRunner().invoke(cli.app, ["lint", str(tmp_path / "none")])
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr == f"{tmp_path / 'none'}: no such file or folder\n"
+
+
+def test_lint_takes_several_paths_and_the_real_process_ends_with_the_same_code(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(WRONG, encoding="utf-8")
+    (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
+    found = sloengine(tmp_path, "lint", "b.yaml", "a.yaml")
+    assert (found.returncode, found.stderr) == (1, "")
+    assert [line.split(": ")[:2] for line in found.stdout.splitlines()] == [
+        ["a.yaml:4", "error"],
+        ["b.yaml:3", "warning"],
+        ["b.yaml:8", "error"],
+    ]
+
+
+def commands() -> list[str]:
+    return [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help_that_says_something(command: str) -> None:
+    found = CliRunner().invoke(cli.app, [command, "--help"])
+    assert found.exit_code == 0
+    words = found.stdout.split("Options:")[0]
+    assert len(words.split()) > 6, "usage and a sentence"
+
+
+def test_no_command_shows_the_list_and_an_unknown_one_is_wrong_use() -> None:
+    listed = CliRunner().invoke(cli.app, ["--help"])
+    assert all(command in listed.stdout for command in commands())
+    assert CliRunner().invoke(cli.app, []).exit_code == 2
+    assert CliRunner().invoke(cli.app, ["no-such-command"]).exit_code == 2
+
+
+def test_status_without_a_store_says_what_to_start(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    found = sloengine(tmp_path, "status", SLOENGINE_STORE__URL=url)
+    assert (found.returncode, found.stdout) == (4, "")
+    assert url in found.stderr
+    assert "sloengine store" in found.stderr
+    assert "SLOENGINE_STORE__URL" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_wrong_setting_is_wrong_use_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "sloengine.yaml").write_text("store:\n  ulr: http://x\n", encoding="utf-8")
+    found = sloengine(tmp_path, "status")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == "sloengine.yaml:2: error: unknown key 'store.ulr'; did you mean 'url'?\n"
+
+
+def test_run_without_a_catalogue_is_wrong_use_in_words(tmp_path: Path) -> None:
+    found = sloengine(tmp_path, "run")
+    assert found.returncode == 2
+    assert "catalogue:1: error: no such folder" in found.stderr
+    assert "Traceback" not in found.stderr
