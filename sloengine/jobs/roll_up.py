@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sloengine.jobs.deps import Deps
-from sloengine.rollup.plan import MINUTE, Piece, days, floor_minute, pieces
+from sloengine.rollup.plan import MINUTE, Piece, days, floor_minute, pieces, runs
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
 
@@ -17,6 +17,8 @@ EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
 RETENTION = timedelta(days=40)
 LOOK_BACKS = (timedelta(hours=1), timedelta(days=2), RETENTION)
 """How far back a cumulative series' previous point is looked for: nearly always it is in the near past."""
+CLOCK_AHEAD = timedelta(days=1)
+"""Events further in the future than this are no clock that is off but nonsense, and are left alone."""
 MAX_SCALE = 6
 """Finest exponential-histogram scale that is kept: quantiles within 0.54 %."""
 
@@ -29,8 +31,10 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     with transaction(engine.state) as connection:
         since = watermark(connection, "ingest") or EPOCH
         fresh_until = watermark(connection, "freshness")
-    touched = engine.store.rows("touched_minutes", since=since, until=now)
-    plan = _with_next_points(engine, pieces((r["GatewayId"], utc(r["Minute"])) for r in touched))
+    touched = engine.store.rows(
+        "touched_minutes", since=since, until=now, oldest=floor_minute(now - RETENTION), newest=now + CLOCK_AHEAD
+    )
+    plan = _with_next_points(engine, pieces((r["GatewayId"], utc(r["Minute"])) for r in touched), now)
     revision = int(now.timestamp() * 1000)
     for done, piece in enumerate(plan):
         _recompute(engine, piece, revision)
@@ -42,15 +46,23 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     return len(plan)
 
 
-def _with_next_points(engine: Deps, plan: Sequence[Piece]) -> list[Piece]:
+def _with_next_points(engine: Deps, plan: Sequence[Piece], now: datetime) -> list[Piece]:
     """Add the minutes whose increase depends on a touched point although they were not touched themselves."""
-    dependants = [
-        (piece.gateway, utc(row["Minute"]))
-        for piece in plan
-        for row in engine.store.rows("next_minutes", gateway=piece.gateway, lo=piece.lo, hi=piece.hi)
-    ]
+    dependants = [(run.gateway, minute) for run in runs(plan) for minute in _next_minutes(engine, run, now)]
     minutes = ((p.gateway, p.lo + i * MINUTE) for p in plan for i in range(int((p.hi - p.lo) / MINUTE)))
     return pieces([*minutes, *dependants]) if dependants else list(plan)
+
+
+def _next_minutes(engine: Deps, piece: Piece, now: datetime) -> list[datetime]:
+    """Minutes of the next points, looked for as far ahead as previous points are looked for back."""
+    found: set[datetime] = set()
+    for reach in LOOK_BACKS:
+        seconds = int(reach.total_seconds())
+        row = engine.store.rows("next_minutes", gateway=piece.gateway, lo=piece.lo, hi=piece.hi, reach=seconds)[0]
+        found.update(utc(minute) for minute in row["Minutes"])
+        if not row["Open"] or piece.hi + reach > now:
+            break
+    return sorted(found)
 
 
 def _recompute(engine: Deps, piece: Piece, revision: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from sloengine.state.tables import outbox
 
@@ -44,24 +44,31 @@ def claim(connection: Connection, now: datetime, ttl: timedelta, limit: int = 20
     return due
 
 
+def _mine(due: Due) -> ColumnElement[bool]:
+    """Still claimed by the claim that ``due`` came from: whoever claimed after it ran out has counted another attempt."""
+    return (outbox.c.id == due.id) & (outbox.c.status == "claimed") & (outbox.c.attempts == due.attempts + 1)
+
+
 def mark_sent(connection: Connection, due: Due, at: datetime) -> None:
+    """It arrived: true whoever holds the claim now."""
     connection.execute(
         outbox.update().where(outbox.c.id == due.id).values(status="sent", sent_at=at, claimed_until=None)
     )
 
 
 def mark_retry(connection: Connection, due: Due, not_before: datetime, error: str) -> None:
+    """Try again later; nothing if the claim has run out: a trigger put back after it was sent would follow its resolve."""
     connection.execute(
         outbox.update()
-        .where(outbox.c.id == due.id)
+        .where(_mine(due))
         .values(status="pending", claimed_until=None, not_before=not_before, last_error=error[:2000])
     )
 
 
 def mark_dead(connection: Connection, due: Due, error: str) -> None:
-    """A final refusal: kept, counted and shown, never silently dropped."""
+    """A final refusal: kept, counted and shown, never silently dropped; nothing if the claim has run out."""
     connection.execute(
-        outbox.update().where(outbox.c.id == due.id).values(status="dead", claimed_until=None, last_error=error[:2000])
+        outbox.update().where(_mine(due)).values(status="dead", claimed_until=None, last_error=error[:2000])
     )
 
 

@@ -7,4 +7,10 @@ FROM (
     WHERE GatewayId = {gateway:String} AND MetricName = 'edge.inference.requests' AND AggregationTemporality = 2
         AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
     GROUP BY SeriesId, StartTimeUnix
+    UNION ALL
+    SELECT SeriesId, StartTimeUnix, min(TimeUnix) AS First
+    FROM otel_metrics_exponential_histogram
+    WHERE GatewayId = {gateway:String} AND MetricName = 'edge.inference.duration' AND AggregationTemporality = 2
+        AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
+    GROUP BY SeriesId, StartTimeUnix
 )

@@ -12,6 +12,11 @@ WITH
         FROM otel_metrics_exponential_histogram AS p
         WHERE GatewayId = {gateway:String} AND MetricName = 'edge.inference.duration'
             AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
+            -- Scales that the data model knows, durations from 2^-70 to 2^40 s, counts that can be subtracted: what lies outside of that
+            -- comes from a broken device, and one such row would fail the whole tick.
+            AND p.Scale BETWEEN -10 AND 20 AND p.ZeroCount < 9007199254740992
+            AND p.PositiveOffset * exp2(-p.Scale) >= -70 AND (p.PositiveOffset + length(p.PositiveBucketCounts)) * exp2(-p.Scale) <= 40
+            AND NOT arrayExists(c -> c >= 9007199254740992, p.PositiveBucketCounts)
         GROUP BY SeriesId, StartTimeUnix, TimeUnix
     ),
     steps AS (
@@ -53,9 +58,21 @@ WITH
                 'Map(Int32, UInt64)') AS Buckets
         FROM buckets
         GROUP BY ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, S
+    ),
+    whole AS (
+        -- A late point can make a step coarser: the row at the old scale is emptied, or the step would count twice.
+        SELECT ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, Scale, sum(Z) AS Zero, sumMap(B) AS Buckets
+        FROM (
+            SELECT ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, Scale, Zero AS Z, Buckets AS B FROM fresh
+            UNION ALL
+            SELECT ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, Scale, 0, CAST(map(), 'Map(Int32, UInt64)')
+            FROM latency_minutes FINAL
+            WHERE GatewayId = {gateway:String} AND Minute >= {lo:DateTime('UTC')} AND Minute < {hi:DateTime('UTC')}
+        )
+        GROUP BY ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, Scale
     )
 SELECT ServiceName, ModelName, ModelVersion, Region, {gateway:String}, RolloutId, Minute, Scale, Zero, Buckets, {revision:UInt64}
-FROM fresh
+FROM whole
 WHERE (ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, Scale, Zero, cityHash64(Buckets)) NOT IN (
     SELECT ServiceName, ModelName, ModelVersion, Region, RolloutId, Minute, Scale, Zero, cityHash64(Buckets)
     FROM latency_minutes FINAL

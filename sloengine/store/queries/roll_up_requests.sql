@@ -16,6 +16,8 @@ WITH
         FROM otel_metrics_sum AS p
         WHERE GatewayId = {gateway:String} AND MetricName = 'edge.inference.requests'
             AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
+            -- What no counter can say (NaN, infinite, negative, beyond exact floats) is left out: one such row would fail the whole tick.
+            AND isFinite(Value) AND Value >= 0 AND Value < 9007199254740992
         GROUP BY SeriesId, StartTimeUnix, TimeUnix
     ),
     steps AS (
@@ -42,9 +44,11 @@ WITH
         SELECT DISTINCT ServiceName, ModelName, ModelVersion, Region, RolloutId, DeviceId, TimeUnix FROM points
     ),
     gaps AS (
-        -- A cumulative point accounts for the time since the device's last one, up to five minutes: beyond that it was silent.
+        -- A cumulative point accounts for the time since the device's last one, up to five minutes: beyond that it was silent. After more
+        -- than an hour (the shortest look-back) it counts as a first one, or the figure would depend on how far was looked back.
         SELECT ServiceName, ModelName, ModelVersion, Region, RolloutId, toStartOfMinute(toDateTime(TimeUnix, 'UTC')) AS Minute,
-            if(row_number() OVER d > 1, least(300, dateDiff('millisecond', lagInFrame(TimeUnix, 1) OVER d, TimeUnix) / 1000), 0) AS Seconds
+            if(row_number() OVER d > 1, dateDiff('millisecond', lagInFrame(TimeUnix, 1) OVER d, TimeUnix) / 1000, 3601) AS Gap,
+            if(Gap <= 3600, least(300, Gap), 0) AS Seconds
         FROM heard
         WINDOW d AS (PARTITION BY ServiceName, ModelName, ModelVersion, Region, RolloutId, DeviceId ORDER BY TimeUnix
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
