@@ -82,7 +82,7 @@ def build(settings: Settings) -> jobs.Deps:
 def run(settings: Settings) -> None:
     """The engine: scheduler, API, console, OTLP door; until SIGTERM or SIGINT."""
     deps = build_with_patience(settings)
-    jobs.publish_inventory(deps, clock())
+    jobs.begin(deps, clock())
     schedule = Schedule()
     schedule.every(settings.engine.tick_s, "tick", lambda: _tick(deps))
     schedule.every(1.0, "deliver", lambda: _deliver(deps))

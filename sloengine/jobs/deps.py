@@ -32,3 +32,5 @@ class Deps:
     holder: str
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(at=None))
     statuses_written_at: datetime | None = None
+    deaf_until: datetime | None = None
+    """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""

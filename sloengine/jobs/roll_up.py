@@ -19,6 +19,8 @@ LOOK_BACKS = (timedelta(hours=1), timedelta(days=2), RETENTION)
 """How far back a cumulative series' previous point is looked for: nearly always it is in the near past."""
 CLOCK_AHEAD = timedelta(days=1)
 """Events further in the future than this are no clock that is off but nonsense, and are left alone."""
+CATCH_UP = timedelta(minutes=3)
+"""How long gateways get to deliver what they held back while the store was away, before silence is judged."""
 MAX_SCALE = 6
 """Finest exponential-histogram scale that is kept: quantiles within 0.54 %."""
 
@@ -39,11 +41,33 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     for done, piece in enumerate(plan):
         _recompute(engine, piece, revision)
         progress(done + 1, len(plan))
-    _roll_up_freshness(engine, since, fresh_until, now, revision)
+    engine.store.run("hear_nodes", since=since, until=now)
+    judged = _may_judge_silence(engine, now)
+    if judged:
+        _roll_up_freshness(engine, since, fresh_until, now, revision)
     with transaction(engine.state) as connection:
         set_watermark(connection, "ingest", now - timedelta(seconds=engine.settings.engine.insert_limit_s))
-        set_watermark(connection, "freshness", floor_minute(now))
+        if judged:
+            set_watermark(connection, "freshness", floor_minute(now))
     return len(plan)
+
+
+def begin(engine: Deps, now: datetime) -> None:
+    """Once, before the first tick."""
+    publish_inventory(engine, now)
+    with transaction(engine.state) as connection:
+        last = watermark(connection, "freshness")
+    if last and now - last > CATCH_UP:
+        catch_up(engine, now)
+
+
+def catch_up(engine: Deps, now: datetime) -> None:
+    """We were deaf until now: nodes are not silent merely because nobody listened (F3)."""
+    engine.deaf_until = now
+
+
+def _may_judge_silence(engine: Deps, now: datetime) -> bool:
+    return engine.deaf_until is None or now - engine.deaf_until >= CATCH_UP
 
 
 def _with_next_points(engine: Deps, plan: Sequence[Piece], now: datetime) -> list[Piece]:
@@ -78,7 +102,6 @@ def _recompute(engine: Deps, piece: Piece, revision: int) -> None:
 def _roll_up_freshness(
     engine: Deps, since: datetime, fresh_until: datetime | None, now: datetime, revision: int
 ) -> None:
-    engine.store.run("hear_nodes", since=since, until=now)
     heard = engine.store.rows("oldest_heard", since=since, until=now)[0]
     begin = [n.since for n in engine.catalogue.nodes]
     if not begin:

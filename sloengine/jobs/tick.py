@@ -11,7 +11,7 @@ from typing import Any
 from sloengine.errors import SloengineError
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import evaluate, latencies
-from sloengine.jobs.roll_up import roll_up
+from sloengine.jobs.roll_up import catch_up, roll_up
 from sloengine.jobs.transition import transition
 from sloengine.model import (
     EpisodeNow,
@@ -107,8 +107,9 @@ def tick(engine: Deps, now: datetime) -> Snapshot:
         export_transitions(engine)
         took = (engine.clock() - began).total_seconds()
         engine.snapshot = _snapshot(engine, statuses, now, took)
-    except SloengineError as error:
-        log.error("tick at %s failed: %s", now.isoformat(), error)
+    except Exception as error:
+        log.error("tick at %s failed: %s", now.isoformat(), error, exc_info=not isinstance(error, SloengineError))
+        catch_up(engine, now)
         engine.snapshot = replace(engine.snapshot, problems=(f"{type(error).__name__}: {error}",))
     return engine.snapshot
 

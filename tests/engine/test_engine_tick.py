@@ -6,6 +6,7 @@ import math
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, Rig, Series, slo
@@ -196,3 +197,40 @@ def test_a_tick_after_a_long_sleep_catches_up_without_a_second_page(rig: Rig) ->
         set_watermark(connection, "ingest", BASE - HOUR)
     rig.tick(BASE + 61 * MINUTE + timedelta(seconds=10))
     assert len(rig.pager.received) == 1
+
+
+def test_a_store_that_was_away_makes_no_node_silent(
+    rigs: Callable[..., Rig], own_store: Callable[..., tuple[subprocess.Popen[str], str]]
+) -> None:
+    process, url = own_store(0)
+    nodes = [Node("n", "gw-n", "eu", SERVICE, BASE)]
+    rig = rigs(url=url, slos=[slo("freshness", "M4", ("gateway",), 0.99)], nodes=nodes)
+    _beat(rig, "n", BASE, 30)
+    rig.tick(BASE + 30 * MINUTE)
+    process.kill()
+    process.wait()
+    back = BASE + 45 * MINUTE
+    rig.clock.now = back
+    assert jobs.tick(rig.deps, back).problems
+    own_store(int(url.rstrip("/").rsplit(":", 1)[1]))
+    # The store is back before the gateway has delivered what it heard meanwhile.
+    rig.tick(back + timedelta(seconds=10))
+    assert rig.pager.pages() == []
+    series = Series("n", "gw-n", start=BASE - HOUR)
+    for minute in range(30, 47):
+        heard = BASE + minute * MINUTE + timedelta(seconds=30)
+        rig.points.count(series, heard, 10 * minute, ingested=back + MINUTE, gateway_time=heard)
+    rig.points.flush()
+    rig.tick(back + 4 * MINUTE)
+    assert rig.pager.pages() == []
+    assert set(_freshness(rig, "gw-n").values()) == {(1, 0)}
+
+
+def test_a_bug_in_a_tick_is_shown_and_the_next_tick_works(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def buggy(*_: object) -> None:
+        raise KeyError("a bug of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(import_module("sloengine.jobs.tick"), "evaluate", buggy)
+        assert jobs.tick(rig.deps, BASE).problems == ("KeyError: 'a bug of ours'",)
+    assert rig.tick(BASE + MINUTE) == []
