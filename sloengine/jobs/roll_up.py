@@ -45,9 +45,10 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     judged = _may_judge_silence(engine, now)
     if judged:
         _roll_up_freshness(engine, since, fresh_until, now, revision)
-    with transaction(engine.state) as connection:
-        set_watermark(connection, "ingest", now - timedelta(seconds=engine.settings.engine.insert_limit_s))
-        if judged:
+    if judged:
+        # Both move together: what comes in before silence is judged must be seen again when it is.
+        with transaction(engine.state) as connection:
+            set_watermark(connection, "ingest", now - timedelta(seconds=engine.settings.engine.insert_limit_s))
             set_watermark(connection, "freshness", floor_minute(now))
     return len(plan)
 
