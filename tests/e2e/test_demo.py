@@ -55,5 +55,5 @@ def test_one_fault_gives_exactly_one_page_within_two_minutes(tmp_path: Path) -> 
     waited = datetime.fromisoformat(page["received_at"]) - datetime.fromisoformat(result["fault"]["began_at"])
     assert result["fault_to_page_s"] == pytest.approx(waited.total_seconds(), abs=0.1)
     assert 0 < result["fault_to_page_s"] <= 120
-    for progress in ("train two versions", "start the store", "start the engine", "devices running inferences", "PAGE"):
+    for progress in ("train two versions", "start the store", "fold the past", "devices running inferences", "PAGE"):
         assert progress in done.stderr
