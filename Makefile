@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-system collector demo test lint bench clean
+.PHONY: help setup setup-system collector demo test bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ test: setup ## lint, types, and the whole fast suite
 bench: setup ## print ratios measured side by side and write bench.json
 	@collector/build.sh --if-possible
 	$(PY) -m tests.bench
+
+constraints: setup ## resolve and pin every dependency anew, with hashes and without registry addresses
+	.venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --extra server --extra dev -o constraints.txt pyproject.toml
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf .build .bin .sloengine .pytest_cache .mypy_cache .ruff_cache

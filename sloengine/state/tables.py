@@ -1,4 +1,4 @@
-"""The state that must not be lost: alert episodes, their transitions, the outbox, leases, watermarks. SQLite or PostgreSQL."""
+"""The state that must not be lost: alert episodes, their transitions, the outbox, leases, watermarks."""
 
 from __future__ import annotations
 
