@@ -236,7 +236,7 @@ def test_the_top_level_holds_what_the_design_lists_and_nothing_else() -> None:
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
-    registries = ["pypi" + ".org", "pythonhosted" + ".org", "proxy.golang" + ".org", "registry.npmjs" + ".org"]
+    registries = ["pypi" + ".org", "pythonhosted" + ".org", "proxy." + "golang.org", "registry." + "npmjs" + ".org"]
     paths = [f"/{word}/" for word in ("work", "root")] + ["/home" + "/"]
     options = ["--index" + "-url", "--extra-index" + "-url", "--trusted" + "-host", "GOPROXY" + "="]
     wanted = re.compile("|".join([*map(re.escape, registries + options), *(rf"(?<![\w.}}$)*/-]){p}" for p in paths)]))
