@@ -1,4 +1,4 @@
-"""The one place that builds clients, scheduler and servers, and with ``jobs.py`` the only one that reads the clock."""
+"""The one place that builds clients, scheduler and servers; the jobs are handed its clock."""
 
 from __future__ import annotations
 
@@ -121,12 +121,12 @@ def _deliver(deps: jobs.Deps) -> None:
 
 
 def web_app(deps: jobs.Deps) -> FastAPI:
-    dropped = Dropped()
+    dropped = Dropped("sloengine_otlp_dropped_total", "Items the OTLP door refused.")
     return create_app(
         lambda: deps.snapshot,
         now=clock,
         ready=lambda: deps.snapshot.at is not None,
-        metrics=lambda: render(deps.snapshot, clock()) + dropped.render(),
+        metrics=lambda: render(deps.snapshot, clock()) + dropped.render() + deps.left_out.render(),
         routers=_doors(deps, dropped),
     )
 

@@ -123,7 +123,7 @@ def status(json_: Json = False) -> None:
     """
     rows = _read(lambda store: store.sql_rows("SELECT * FROM slo_now ORDER BY Slo, toString(Slice)"))
     if json_:
-        _say(json.dumps(rows, default=str))
+        _say(json.dumps({"slos": rows}, default=str))
     else:
         _say(_status_table(rows))
     if any(r["State"] in ("burning", "exhausted") for r in rows):

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 
 class Dropped:
-    """Items that the OTLP door refused, by signal and reason; safe to count from several threads."""
+    """Items that were not taken, by signal and reason; safe to count from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = name, text
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
@@ -21,8 +22,8 @@ class Dropped:
 
     def render(self) -> str:
         """Prometheus text; reasons are our own names, so they need no escaping."""
-        name = "sloengine_otlp_dropped_total"
+        name = self._name
         with self._lock:
             counts = sorted(self._counts.items())
         lines = [f'{name}{{signal="{signal}",reason="{reason}"}} {n}\n' for (signal, reason), n in counts]
-        return f"# HELP {name} Items the OTLP door refused.\n# TYPE {name} counter\n" + "".join(lines)
+        return f"# HELP {name} {self._text}\n# TYPE {name} counter\n" + "".join(lines)

@@ -20,6 +20,7 @@ from sloengine.config.documents import (
     Objective,
     SloDocument,
 )
+from sloengine.config.routing import is_alerting, read_alerting
 from sloengine.config.yamlfile import Document, plain, problems_of, read_documents
 from sloengine.errors import ConfigError, Problem
 from sloengine.model import DIMENSIONS, BurnPolicy, BurnWindow, Catalogue, Node, Severity, Slo
@@ -118,6 +119,9 @@ class _Reader:
         if not isinstance(document.value, dict):
             self.problems.append(document.problem("expected a mapping with apiVersion and kind"))
             return
+        if is_alerting(document):
+            self._routing(document)
+            return
         kind = (str(document.value.get("apiVersion")), str(document.value.get("kind")))
         if kind[0] == "openslo/v1" and kind[1] in OPENSLO_KINDS:
             self.problems.append(document.problem(f"OpenSLO {kind[1]} is valid but not acted on", ("kind",), "warning"))
@@ -139,6 +143,13 @@ class _Reader:
             self._slo(document, parsed)
         else:
             self._inventory(document, parsed)
+
+    def _routing(self, document: Document) -> None:
+        """Routing beside the catalogue is checked with it, though not used from there."""
+        try:
+            read_alerting(document)
+        except ConfigError as error:
+            self.problems.extend(error.problems)
 
     def _unique(self, document: Document, kind: str, name: str) -> None:
         place = self._places.get((kind, name))

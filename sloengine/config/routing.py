@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl, ValidationError
 
 from sloengine.config.documents import Strict
-from sloengine.config.yamlfile import plain, problems_of, read_documents
+from sloengine.config.yamlfile import Document, plain, problems_of, read_documents
 from sloengine.errors import ConfigError, Problem
 
 
@@ -47,22 +47,34 @@ def load_alerting(path: Path) -> Alerting:
     documents = read_documents(path)
     if len(documents) != 1:
         raise ConfigError([Problem(str(path), 1, f"expected one YAML document, found {len(documents)}")])
+    return read_alerting(documents[0])
+
+
+def is_alerting(document: Document) -> bool:
+    """Whether a document is meant as routing; it carries no apiVersion, as Alertmanager's doesn't."""
+    return isinstance(document.value, dict) and "apiVersion" not in document.value and "receivers" in document.value
+
+
+def read_alerting(document: Document) -> Alerting:
+    """Routing of one document.
+
+    Raises:
+        ConfigError: unknown key, unknown receiver, duplicate receiver; all of them at once.
+    """
     try:
-        alerting = Alerting.model_validate(plain(documents[0].value))
+        alerting = Alerting.model_validate(plain(document.value))
     except ValidationError as error:
-        raise ConfigError(problems_of(error, documents[0], Alerting)) from None
+        raise ConfigError(problems_of(error, document, Alerting)) from None
     names = [r.name for r in alerting.receivers]
     problems = [
-        documents[0].problem(f"receiver '{name}' is defined twice", ("receivers", i, "name"))
+        document.problem(f"receiver '{name}' is defined twice", ("receivers", i, "name"))
         for i, name in enumerate(names)
         if name in names[:i]
     ]
     if alerting.route.receiver not in names:
-        problems.append(
-            documents[0].problem(
-                f"route names receiver '{alerting.route.receiver}'; known: {', '.join(names)}", ("route", "receiver")
-            )
-        )
+        known = ", ".join(names)
+        said = f"route names receiver '{alerting.route.receiver}'; known: {known}"
+        problems.append(document.problem(said, ("route", "receiver")))
     if problems:
         raise ConfigError(problems)
     return alerting

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 
@@ -27,6 +28,7 @@ from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
 
 FOLDER = Path(".sloengine/demo")
+LOCK = Path(".sloengine/demo.lock")
 FAULT = "F1"
 FAULT_REGION = plan.REGIONS[0]
 PAGE_TIMEOUT_S = 300.0
@@ -77,7 +79,8 @@ def run_demo(options: Options) -> dict[str, Any]:
 
 class _Demo:
     def __init__(self, options: Options, console: Console) -> None:
-        self.options, self.console = options, console
+        self.options, self.console, self.began = options, console, time.monotonic()
+        self._lock = _only_demo_here()
         shutil.rmtree(FOLDER, ignore_errors=True)
         FOLDER.mkdir(parents=True)
         self.processes = Processes(FOLDER)
@@ -106,7 +109,10 @@ class _Demo:
             self._wait_for_devices()
         with self._step("fold the past into minute buckets"):
             self.processes.wait_until("engine", lambda: answers(f"{self.web}/readyz"), 180)
-        self.console.print(f"  look around: [bold]{self.web}[/]   SQL: [bold]{self.section.url}[/]   logs: {FOLDER}")
+        ready = f"ready after {time.monotonic() - self.began:.0f} s"
+        self.console.print(
+            f"[green]✓[/] {ready}: [bold]{self.web}[/]   SQL: [bold]{self.section.url}[/]   logs: {FOLDER}"
+        )
         return self._fault()
 
     @contextmanager
@@ -292,6 +298,19 @@ class _Demo:
         self.processes.stop()
         self.store.close()
         self.pager.close()
+        self._lock.close()
+
+
+def _only_demo_here() -> TextIO:
+    """Hold the folder: a second demo would delete the first one's store under it."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    lock = LOCK.open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise DemoError(f"a demo is already running in {FOLDER.parent}; stop it, or start this one elsewhere") from None
+    return lock
 
 
 def _page(page: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One function per job: read, call something pure, write. With ``app.py`` the only place that calls the clock.
+"""One function per job: read, call something pure, write. Time comes in as an argument.
 
 Stages know ``model`` and never each other; they meet here.
 """

@@ -16,6 +16,7 @@ from sloengine.model import (
     Snapshot,
 )
 from sloengine.store.client import Store
+from sloengine.telemetry import Dropped
 
 
 @dataclass
@@ -32,5 +33,9 @@ class Deps:
     holder: str
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(at=None))
     statuses_written_at: datetime | None = None
+    left_out: Dropped = field(
+        default_factory=lambda: Dropped("sloengine_rollup_left_out_total", "Points no bucket holds.")
+    )
+    counted_until: datetime | None = None
     deaf_until: datetime | None = None
     """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""

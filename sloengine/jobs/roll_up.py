@@ -33,9 +33,8 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     with transaction(engine.state) as connection:
         since = watermark(connection, "ingest") or EPOCH
         fresh_until = watermark(connection, "freshness")
-    touched = engine.store.rows(
-        "touched_minutes", since=since, until=now, oldest=floor_minute(now - RETENTION), newest=now + CLOCK_AHEAD
-    )
+    believable = {"oldest": floor_minute(now - RETENTION), "newest": now + CLOCK_AHEAD}
+    touched = engine.store.rows("touched_minutes", since=since, until=now, **believable)
     plan = _with_next_points(engine, pieces((r["GatewayId"], utc(r["Minute"])) for r in touched), now)
     revision = int(now.timestamp() * 1000)
     for done, piece in enumerate(plan):
@@ -43,14 +42,22 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
         progress(done + 1, len(plan))
     engine.store.run("hear_nodes", since=since, until=now)
     judged = _may_judge_silence(engine, now)
+    _count_left_out(engine, since, now, believable)
     if judged:
         _roll_up_freshness(engine, since, fresh_until, now, revision)
-    if judged:
         # Both move together: what comes in before silence is judged must be seen again when it is.
         with transaction(engine.state) as connection:
             set_watermark(connection, "ingest", now - timedelta(seconds=engine.settings.engine.insert_limit_s))
             set_watermark(connection, "freshness", floor_minute(now))
     return len(plan)
+
+
+def _count_left_out(engine: Deps, since: datetime, now: datetime, believable: dict[str, datetime]) -> None:
+    """Count once what no bucket can hold: ticks overlap, so only what came in after the last count."""
+    counted = max(since, engine.counted_until or since)
+    for row in engine.store.rows("left_out", since=counted, until=now, **believable):
+        engine.left_out.count("metrics", {row["Reason"]: row["Points"]})
+    engine.counted_until = now
 
 
 def begin(engine: Deps, now: datetime) -> None:

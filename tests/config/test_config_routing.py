@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sloengine.config.catalogue import check_catalogue
 from sloengine.config.routing import load_alerting
 from sloengine.errors import ConfigError
 
@@ -116,3 +117,12 @@ def test_an_address_is_not_shown_for_it_may_hold_a_secret(tmp_path: Path) -> Non
     assert "hunter2" not in repr(load_alerting(write(tmp_path, text)))
     wrong = text.replace("https://hooks", "ftp://hooks")
     assert "hunter2" not in "".join(problems(write(tmp_path, wrong)))
+
+
+def test_routing_beside_a_catalogue_is_linted_with_it(tmp_path: Path) -> None:
+    file = tmp_path / "alerting.yaml"
+    file.write_text("route:\n  reciever: a\nreceivers:\n  - name: a\n")
+    _, problems = check_catalogue([tmp_path])
+    assert f"{file}:2: error: unknown key 'route.reciever'; did you mean 'receiver'?" in [str(p) for p in problems]
+    file.write_text("route: {receiver: a}\nreceivers:\n  - name: a\n")
+    assert check_catalogue([tmp_path])[1] == []

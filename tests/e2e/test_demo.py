@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -55,5 +56,8 @@ def test_one_fault_gives_exactly_one_page_within_two_minutes(tmp_path: Path) -> 
     waited = datetime.fromisoformat(page["received_at"]) - datetime.fromisoformat(result["fault"]["began_at"])
     assert result["fault_to_page_s"] == pytest.approx(waited.total_seconds(), abs=0.1)
     assert 0 < result["fault_to_page_s"] <= 120
+    ready = re.search(r"ready after (\d+) s", done.stderr)
+    assert ready
+    assert int(ready[1]) <= 90
     for progress in ("train two versions", "start the store", "fold the past", "devices running inferences", "PAGE"):
         assert progress in done.stderr

@@ -199,6 +199,19 @@ def test_a_tick_after_a_long_sleep_catches_up_without_a_second_page(rig: Rig) ->
     assert len(rig.pager.received) == 1
 
 
+def test_what_no_bucket_can_hold_is_counted_once_by_reason(rig: Rig) -> None:
+    series, received = Series("n", "gw", start=BASE - HOUR), BASE + timedelta(seconds=2)
+    rig.points.count(series, BASE, 10)
+    rig.points.count(series, BASE + timedelta(seconds=1), math.nan, ingested=received)
+    rig.points.count(series, BASE + timedelta(days=3), 10, ingested=received)
+    rig.points.flush()
+    for seconds in (10, 20, 30):
+        rig.tick(BASE + timedelta(seconds=seconds))
+    counted = rig.deps.left_out.render()
+    assert 'reason="impossible value"} 1\n' in counted
+    assert 'reason="in the future"} 1\n' in counted
+
+
 def test_a_store_that_was_away_makes_no_node_silent(
     rigs: Callable[..., Rig], own_store: Callable[..., tuple[subprocess.Popen[str], str]]
 ) -> None:
