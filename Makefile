@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-system collector demo test bench constraints clean
+.PHONY: help setup setup-system collector collector-full prometheus demo test bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,10 +21,16 @@ setup: .venv/.ready ## create .venv with everything pinned in constraints.txt
 
 setup-system: ## install the Debian packages that tests use (root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core prometheus
 
 collector: ## build the gateway collector into .bin/ (cached; needs Go)
 	collector/build.sh
+
+collector-full: ## build the collector with every way in into .bin/ (docs/gateway.md)
+	collector/build.sh collector/manifest-full.yaml
+
+prometheus: collector-full ## build the Prometheus 3 that tests of remote write use
+	collector/build-prometheus.sh
 
 demo: setup ## a fleet, a gateway, a store, an engine, a fault, one page
 	@collector/build.sh --if-possible

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the gateway collector into .bin/sloengine-collector.
+# Builds the gateway collector into .bin/, under the name that the manifest gives it (the lean one: .bin/sloengine-collector).
 #   collector/build.sh [--if-possible] [MANIFEST]
 # Cached: nothing happens while manifest, this script and Go version are those of the last build. First build: 2 to 6 minutes
 # (about 450 modules from the Go module proxy); later ones reuse Go's caches.
@@ -7,9 +7,6 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BIN="$ROOT/.bin/sloengine-collector"
-STAMP="$BIN.stamp"
-LOG="$ROOT/.build/collector.log"
 GO_MIN_MINOR=26  # the go directive of cmd/builder and of the components is 1.26
 IF_POSSIBLE=
 MANIFEST="$ROOT/collector/manifest.yaml"
@@ -46,6 +43,12 @@ parse_args() {
     shift
   done
   [ -r "$MANIFEST" ] || { say "no such manifest: $MANIFEST"; exit 2; }
+  local name
+  name=$(sed -nE 's/^  name: *//p' "$MANIFEST")
+  [ -n "$name" ] || { say "no dist name in $MANIFEST"; exit 2; }
+  BIN="$ROOT/.bin/$name"
+  STAMP="$BIN.stamp"
+  LOG="$ROOT/.build/$name.log"
 }
 
 check_go() {
@@ -82,7 +85,8 @@ run() {
 }
 
 build() {
-  local builder output
+  local builder output tags
+  tags=$(sed -nE 's/^# BUILD_TAGS=([a-z0-9_,]+).*/\1/p' "$MANIFEST")
   builder=$(sed -nE 's/^# BUILDER_VERSION=(v[0-9.]+).*/\1/p' "$MANIFEST")
   output=$(sed -nE 's/^  output_path: *//p' "$MANIFEST")
   rm -rf "${ROOT:?}/$output"
@@ -91,8 +95,8 @@ build() {
     go run "go.opentelemetry.io/collector/cmd/builder@$builder" --config="$MANIFEST" --skip-compilation
   cd "$ROOT/$output"
   run 'modules' '^go: downloading|"Path"' go mod download
-  COUNTED='packages compiled (about 1070 when nothing is cached)'
-  run 'compiling' '^[a-z0-9.]+/|^[a-z]' go build -v -trimpath -ldflags='-s -w' -o "$BIN.new" .
+  COUNTED='packages compiled (about 1070, full one 1880, when nothing is cached)'
+  run 'compiling' '^[a-z0-9.]+/|^[a-z]' go build -v -tags "$tags" -trimpath -ldflags='-s -w' -o "$BIN.new" .
 }
 
 main() {

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as traces_p
 from starlette.concurrency import run_in_threadpool
 
 from sloengine.otlp import rows
-from sloengine.otlp.gateway import Gateway
+from sloengine.otlp.gateway import CLOCK_HEADER, Gateway
 
 Insert = Callable[[str, list[str], list[list[object]]], None]
 MAX_BODY_BYTES = 20 * 1024 * 1024  # the gateway's max_request_body_size
@@ -87,7 +87,7 @@ def router(
         try:
             _check(request.headers, token)
             body = await _read(request, max_body_bytes)
-            gateway = Gateway(gateway_id, _unix_nano(now()))
+            gateway = Gateway(gateway_id, _unix_nano(now()), sent=request.headers.get(CLOCK_HEADER, ""))
             batch = await run_in_threadpool(_store, insert, _SIGNALS[signal], body, gateway)
         except _RefusedError as refused:
             return _refuse(refused)

@@ -18,9 +18,12 @@ CLAMP_PAST_NS = 960 * HOUR_NS
 
 ID_KEY = "edge.gateway.id"
 RECEIVED_KEY = "edge.gateway.received_unix_nano"
+CLOCK_KEY = "edge.clock.sent_unix_nano"
+CLOCK_HEADER = "x-edge-clock-unix-nano"
 ORIGINAL_TIME_KEY = "edge.original_time_unix_nano"
 ORIGINAL_END_KEY = "edge.original_end_time_unix_nano"
 
+_CLOCK = re.compile(r"[0-9]{1,19}")
 _THRESHOLD = re.compile(r"(?:^|,)ot=(?:[^,]*;)?th:(?P<th>[0-9a-f]{1,14})(?:[;,]|\Z)")
 _RANDOMNESS = re.compile(r"(?:^|,)ot=(?:[^,]*;)?rv:(?P<r>[0-9a-f]{14})(?:[;,]|\Z)")
 _THRESHOLD_KEY = re.compile(r"((?:^|,)ot=(?:[^,]*;)?)th:")
@@ -40,6 +43,9 @@ class Gateway:
     received_ns: int
     future_ns: int = CLAMP_FUTURE_NS
     past_ns: int = CLAMP_PAST_NS
+    sent: str = ""
+    """The device's clock when it sent the request, as its header says; with ``received_ns`` it tells a clock that is off from
+    data that is late. Anything but digits is no clock."""
 
     def in_bounds(self, time_ns: int) -> bool:
         """Whether a (signed) time is one that a device can mean."""
@@ -50,6 +56,9 @@ class Gateway:
         claimed = values.attributes(resource)
         claimed[ID_KEY] = values.truncate(self.id, values.VALUE_BYTES_MAX)
         claimed[RECEIVED_KEY] = str(self.received_ns)
+        claimed.pop(CLOCK_KEY, None)
+        if _CLOCK.fullmatch(self.sent):
+            claimed[CLOCK_KEY] = self.sent
         return dict(sorted(claimed.items()))
 
     def span_times(self, start_ns: int, end_ns: int) -> tuple[int, int, dict[str, str]]:

@@ -17,7 +17,12 @@ from google.protobuf.message import Message
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / ".bin" / "sloengine-collector"
+FULL_BINARY = ROOT / ".bin" / "sloengine-collector-full"
+PROMETHEUS = ROOT / ".bin" / "prometheus"
 CONFIG = ROOT / "collector" / "gateway.yaml"
+FULL_CONFIG = ROOT / "collector" / "gateway-full.yaml"
+TAIL_CONFIG = ROOT / "collector" / "gateway-tail.yaml"
+TAIL_GATE = "--feature-gates=processor.tailsamplingprocessor.usetracestate"
 MIGRATIONS = ROOT / "sloengine" / "store" / "migrations"
 PROTOBUF = {"content-type": "application/x-protobuf"}
 RAW_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (otel_\w+)")
@@ -96,6 +101,8 @@ class Store:
 class Gateway:
     """The gateway collector as a process with a directory of its own."""
 
+    command: tuple[str, ...] = (str(BINARY), "--config", str(CONFIG))
+
     def __init__(self, directory: Path, store_url: str, database: str = "sloengine", **settings: str) -> None:
         self.directory = directory
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -123,8 +130,8 @@ class Gateway:
         return (self.directory / "gateway.log").read_text()
 
     def start(self) -> None:
-        command = [str(BINARY)]
-        for config in (CONFIG, *self.overlays):
+        command = list(self.command)
+        for config in self.overlays:
             command += ["--config", str(config)]
         with (self.directory / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, cwd=self.directory)
@@ -151,3 +158,30 @@ class Gateway:
         text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
         found = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
         return {labels: float(value) for labels, value in found}
+
+
+class FullGateway(Gateway):
+    """The full collector with its overlay. Its other ways in have free ports, and files below its directory."""
+
+    command = (str(FULL_BINARY), "--config", str(CONFIG), "--config", str(FULL_CONFIG))
+
+    def __init__(self, directory: Path, store_url: str, database: str = "sloengine", **settings: str) -> None:
+        self.remote_write = f"127.0.0.1:{free_port()}"
+        self.scrapes = directory / "scrape"
+        self.logs = directory / "logs"
+        ways_in = {
+            "SLOENGINE_REMOTE_WRITE": self.remote_write,
+            "SLOENGINE_SCRAPE_FILES": str(self.scrapes / "*.yaml"),
+            "SLOENGINE_LOG_FILES": str(self.logs / "*.jsonl*"),
+            "SLOENGINE_HOST_INTERVAL": "1s",
+            "SLOENGINE_SPAN_METRICS_INTERVAL": "1s",
+        }
+        super().__init__(directory, store_url, database, **{**ways_in, **settings})
+        self.scrapes.mkdir(exist_ok=True)
+        self.logs.mkdir(exist_ok=True)
+
+
+class TailGateway(FullGateway):
+    """The full gateway that samples whole traces."""
+
+    command = (FullGateway.command[0], TAIL_GATE, *FullGateway.command[1:], "--config", str(TAIL_CONFIG))

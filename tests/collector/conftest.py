@@ -2,20 +2,44 @@
 
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from collector_running import BINARY, ROOT, Gateway, Store
+from collector_running import BINARY, FULL_BINARY, PROMETHEUS, ROOT, FullGateway, Gateway, Store
+
+
+def needed(part: Path | None, name: str, target: str) -> Path:
+    """The part; without it the test is skipped, or fails where nothing may be skipped."""
+    if part is None or not part.exists():
+        reason = f"no {name}: run `make {target}`"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    return part
 
 
 @pytest.fixture(scope="session")
 def binary() -> Path:
-    if not BINARY.exists():
-        reason = f"no {BINARY.relative_to(ROOT)}: run `make collector`"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    return BINARY
+    return needed(BINARY, str(BINARY.relative_to(ROOT)), "collector")
+
+
+@pytest.fixture(scope="session")
+def full_binary() -> Path:
+    return needed(FULL_BINARY, str(FULL_BINARY.relative_to(ROOT)), "collector-full")
+
+
+@pytest.fixture(scope="session")
+def prometheus_3() -> Path:
+    """Prometheus that speaks remote write 2, built from its Go module."""
+    return needed(PROMETHEUS, str(PROMETHEUS.relative_to(ROOT)), "prometheus")
+
+
+@pytest.fixture(scope="session")
+def prometheus_2() -> Path:
+    """Debian's Prometheus, 2.42."""
+    found = shutil.which("prometheus")
+    return needed(Path(found) if found else None, "prometheus on PATH", "setup-system")
 
 
 @pytest.fixture(scope="session")
@@ -51,15 +75,36 @@ def own_store(tmp_path: Path, binary: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def gateways(tmp_path: Path, binary: Path) -> Iterator[Callable[..., Gateway]]:
-    """gateways(store_url, database, SETTING=…) makes a gateway; all of them are ended with the test."""
+    """gateways(store_url, database, kind=FullGateway, SETTING=…) makes a gateway; all of them are ended with the test."""
     made: list[Gateway] = []
 
-    def make(store_url: str, database: str = "sloengine", **settings: str) -> Gateway:
-        made.append(Gateway(tmp_path / f"gateway{len(made)}", store_url, database, **settings))
+    def make(store_url: str, database: str = "sloengine", kind: type[Gateway] = Gateway, **settings: str) -> Gateway:
+        made.append(kind(tmp_path / f"gateway{len(made)}", store_url, database, **settings))
         return made[-1]
 
     yield make
     for gateway in made:
+        gateway.end(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def full_database(store: Store, request: pytest.FixtureRequest) -> str:
+    """A migrated database named after the module."""
+    name = request.module.__name__.rpartition(".")[2]
+    store.migrate(name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def full_gateway(
+    store: Store, full_database: str, full_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FullGateway]:
+    """One full gateway for all tests of a module."""
+    gateway = FullGateway(tmp_path_factory.mktemp("full"), store.url, full_database, SLOENGINE_GATEWAY_ID="gw-full")
+    try:
+        gateway.start()
+        yield gateway
+    finally:
         gateway.end(signal.SIGKILL)
 
 

@@ -58,13 +58,16 @@ def test_what_the_gateway_stamps_beats_what_the_device_claims(store, database, g
         text("edge.gateway.id", "liar"),
         text("edge.gateway.received_unix_nano", "1"),
         text("edge.gateway.id", "liar again"),
+        text("edge.clock.sent_unix_nano", "2"),
     ]
     before = time.time_ns()
-    assert gateway.send("traces", traces({}, resource=claims)).status_code == 200
+    clock = {"x-edge-clock-unix-nano": "1760000000000000000"}
+    assert gateway.send("traces", traces({}, resource=claims), **clock).status_code == 200
     columns = "GatewayId, DeviceId, ServiceName, ResourceAttributes, toUnixTimestamp64Milli(GatewayTime) AS at"
     (row,) = rows_when(store, database, "otel_traces", 1, columns, "SpanName")
     assert (row["GatewayId"], row["DeviceId"], row["ServiceName"]) == ("gw-test", "eu-007", "digits")
     assert row["ResourceAttributes"]["edge.gateway.id"] == "gw-test"
+    assert row["ResourceAttributes"]["edge.clock.sent_unix_nano"] == "1760000000000000000"
     received = int(row["ResourceAttributes"]["edge.gateway.received_unix_nano"])
     assert before <= received <= time.time_ns()
     assert row["at"] == received // 1_000_000

@@ -256,6 +256,12 @@ class Random:
             point.quantile_values.add(quantile=self.dice.random(), value=self.dice.choice(NUMBERS))
 
 
+def clock_of(number: int) -> dict[str, str]:
+    """The clock that a request's header tells: none, one, or nonsense."""
+    told = ("", "1760000000000000000", "yesterday", "17600000000000000000")[number % 4]
+    return {"x-edge-clock-unix-nano": told} if told else {}
+
+
 def through_the_door(store, database: str, requests: list[tuple[str, Message]]) -> dict[str, int]:
     """Sends to a door that writes into the database; what was dropped, by reason."""
     client = clickhouse_connect.get_client(host="127.0.0.1", port=store.port, database=database)
@@ -273,8 +279,9 @@ def through_the_door(store, database: str, requests: list[tuple[str, Message]]) 
 
     async def post() -> None:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://door") as http:
-            for kind, request in requests:
-                answer = await http.post(f"/v1/{kind}", content=request.SerializeToString(), headers=PROTOBUF)
+            for number, (kind, request) in enumerate(requests):
+                headers = {**PROTOBUF, **clock_of(number)}
+                answer = await http.post(f"/v1/{kind}", content=request.SerializeToString(), headers=headers)
                 assert answer.status_code == 200, answer.content
 
     try:
@@ -322,8 +329,8 @@ def test_the_same_requests_give_equal_rows(store, database, gateways) -> None:
     store.migrate(other)
     gateway = gateways(store.url, database)
     gateway.start()
-    for kind, request in requests:
-        assert gateway.send(kind, request).status_code == 200
+    for number, (kind, request) in enumerate(requests):
+        assert gateway.send(kind, request, **clock_of(number)).status_code == 200
     dropped = through_the_door(store, other, requests)
     for table in rows.COLUMNS:
         expected = store.value(f"SELECT count() AS n FROM {table}", other)
