@@ -19,6 +19,6 @@ package loads OpenTelemetry and the standard library, nothing else of sloengine.
 from .contract import DropReason
 from .inference import Call, Model
 from .node import Node
-from .uplink import Exporters
+from .wire import Exporters
 
 __all__ = ["Call", "DropReason", "Exporters", "Model", "Node"]

@@ -42,6 +42,22 @@ LOAD_FAILED = "edge.model.load_failed"
 LOADED = "edge.model.loaded"
 INTEGRITY_FAILED = "edge.model.integrity_failed"
 INFERENCE_FAILED = "edge.inference.failed"
+UPDATE = "edge.update"
+UPDATE_STATUS = "edge.update.status"
+UPDATE_STATUSES = ("started", "succeeded", "failed", "cancelled")
+
+PREDICTION = "edge.prediction"
+LABELLED = "edge.label"
+SAMPLED_BY_ID = (PREDICTION, LABELLED)
+"""Log records that wait in a queue of their own and know no limit of rate."""
+PREDICTION_ID = "edge.prediction.id"
+PREDICTION_TRUTH = "edge.prediction.truth"
+LABEL_TRUTH = "edge.label.truth"
+LABEL_SOURCE = "edge.label.source"
+SAMPLING_THRESHOLD = "edge.sampling.threshold"
+SEGMENT = "edge.segment."
+
+CLOCK_HEADER = "x-edge-clock-unix-nano"
 
 COUNTERS: dict[str, tuple[str, str]] = {
     REQUESTS: ("{request}", "requests by final outcome"),
@@ -71,6 +87,16 @@ EVENTS_BURST = 10
 EVENTS_PER_S = 1.0
 SPANS_QUEUED_MAX = 2048
 LOGS_QUEUED_MAX = 512
+PREDICTIONS_QUEUED_MAX = 4096
+REFUSALS_MAX = 3
+SEGMENTS_MAX = 8
+SEGMENT_VALUES_MAX = 200
+SEGMENT_NAME_MAX = 64
+BUFFER_BYTES_MIN = 2**20
+BUFFER_BYTES_DEFAULT = 64 * 2**20
+BUFFER_BYTES_MAX = 2**40
+RESENT_BYTES_PER_S = 128 * 1024
+METRICS_KEPT_EVERY_S = 10.0
 BYTES_PER_CALL_MAX = 2**48
 
 
@@ -87,6 +113,9 @@ class DropReason(StrEnum):
     RATE_LIMITED = "rate_limited"
     QUEUE_FULL = "queue_full"
     EXPORT_REFUSED = "export_refused"
+    BUFFER_FULL = "buffer_full"
+    BUFFER_CORRUPT = "buffer_corrupt"
+    BUFFER_FAILED = "buffer_failed"
     OUTSIDE_CALL = "outside_call"
     GAUGE_FAILED = "gauge_failed"
     MISUSE = "misuse"

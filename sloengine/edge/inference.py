@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Token
+from datetime import datetime
 from functools import wraps
 from inspect import iscoroutinefunction
 from time import perf_counter, time_ns
@@ -20,6 +21,7 @@ from . import contract
 from .contract import DropReason
 from .events import Details, Events
 from .ledger import Ledger, Series, guarded
+from .predictions import Prediction, Predictions
 
 if TYPE_CHECKING:
     from .node import Pipeline
@@ -73,6 +75,7 @@ class Model:
         self._raw = self._count(contract.DATA_RAW)
         self._sent = self._count(contract.DATA_SENT)
         self._events = Events(pipeline.logger, self.ledger, self._attributes)
+        self._predictions = Predictions(pipeline.logger, self.ledger, self._attributes, pipeline.prediction_ratio)
         self._outcome(None)
 
     def inference(self) -> Call:
@@ -143,6 +146,14 @@ class Model:
             size = self.ledger.number(given, 0, contract.BYTES_PER_CALL_MAX)
             if size is not None:
                 series.add(int(size))
+
+    @guarded
+    def label(self, prediction_id: str, truth: str | int, *, source: str = "", at: datetime | None = None) -> None:
+        """What a prediction should have been, known later; sent if the prediction's record was.
+
+        `source` says who knows (an operator, a sensor); `at` is when it was known, an aware time, now if not given.
+        """
+        self._predictions.label(prediction_id, truth, source, at)
 
     def _with(self, *pairs: str) -> dict[str, str]:
         return self._attributes | dict(zip(pairs[::2], pairs[1::2], strict=True))
@@ -232,6 +243,7 @@ class Call:
         "_label",
         "_model",
         "_open",
+        "_prediction",
         "_score",
         "_span",
         "_started_s",
@@ -242,6 +254,7 @@ class Call:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._open = False
+        self._prediction: Prediction | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -253,6 +266,7 @@ class Call:
         self._error: str | None = None
         self._score: float | None = None
         self._label: str | None = None
+        self._prediction = None
         self._span: Span = trace.INVALID_SPAN
         self._token: Token[Context] | None = None
         self._open = True
@@ -286,6 +300,33 @@ class Call:
         self._label = self.ledger.text(label)
         self._model._record_score(score, self._label)
 
+    @property
+    def prediction_id(self) -> str:
+        """The id of this request's prediction, to remember for its label; made here if the application gave none."""
+        return self._said().id
+
+    @guarded
+    def record(
+        self,
+        id: str | int | None = None,
+        *,
+        label: str | int | None = None,
+        truth: str | int | None = None,
+        segments: Mapping[str, str | int] | None = None,
+    ) -> None:
+        """What this request's prediction record says beside score and label: the last given of each counts.
+
+        `id` is the application's own name of the prediction, unique; `label` the class predicted where there is no score;
+        `truth` the right one where it is known at once; `segments` where it was made, in a few named parts.
+        """
+        if not self._is_open():
+            return
+        said = self._said()
+        said.id = self.ledger.text(id) or said.id
+        said.label = said.label if label is None else label
+        said.truth = said.truth if truth is None else truth
+        said.segments = said.segments if segments is None else segments
+
     @guarded
     def cold_start(self) -> None:
         """This request waited for the model to be loaded."""
@@ -296,6 +337,11 @@ class Call:
         """The request failed without an exception leaving the block (unless `attempt` follows)."""
         if self._is_open():
             self._error = self._model._error_type(error_type)
+
+    def _said(self) -> Prediction:
+        if self._prediction is None:
+            self._prediction = Prediction(self._model._pipeline.ids.new_prediction_id())
+        return self._prediction
 
     def _is_open(self) -> bool:
         if not self._open:
@@ -316,10 +362,20 @@ class Call:
                 self._model._failed(self._error, self._attempts)
             if self._span.is_recording():
                 self._end_span(seconds)
+            if self._model._predictions.on and self._error is None:
+                self._send_prediction()
         finally:
             # Left in another context than it was entered in (an abandoned async generator): not ours to take down.
             if self._token is not None and trace.get_current_span() is self._span:
                 otel_context.detach(self._token)
+
+    def _send_prediction(self) -> None:
+        if self._score is None and self._label is None and self._prediction is None:
+            return
+        said, predictions = self._said(), self._model._predictions
+        if predictions.keeps(said.id):
+            said.label = self._label if said.label is None else said.label
+            predictions.record(said, self._score, self._started_unix_ns)
 
     def _end_span(self, seconds: float) -> None:
         span = self._span

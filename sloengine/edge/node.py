@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
+from opentelemetry._logs import SeverityNumber
 from opentelemetry.metrics import CallbackOptions, NoOpMeterProvider, Observation
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
@@ -19,15 +22,20 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from . import contract
+from .backlog import Backlog
 from .contract import DropReason
+from .events import Events
 from .host import CpuUse, memory_use
 from .inference import Identity, Model
 from .ledger import Ledger, guarded
 from .sampling import ConsistentSampler, Ids
-from .uplink import Exporters, LogQueue, SpanQueue, Uplink, otlp
+from .uplink import LogQueue, SpanQueue, Uplink, Waiting
+from .wire import Exporters, otlp
 
+_logger = logging.getLogger("sloengine.edge")
 _AT_EXIT_S = 2.0
 _GAUGE_MAX_S = 1.0
+_BUFFER_BYTES = (contract.BUFFER_BYTES_MIN, contract.BUFFER_BYTES_MAX)
 _UNKNOWN = "unknown"
 _DURATION_VIEW = View(
     instrument_name=contract.DURATION,
@@ -39,15 +47,22 @@ _DURATION_VIEW = View(
 Gauge = Callable[[], float | None]
 
 
+class Settings(NamedTuple):
+    span_ratio: float
+    prediction_ratio: float
+    interval_s: float
+    buffer_dir: Path | None
+    buffer_bytes_max: int
+
+
 class Pipeline:
     """The SDK's providers of one node in one process. None is global, so several nodes can live in a process."""
 
     def __init__(
         self,
         resource: Mapping[str, Any],
-        span_ratio: float,
+        settings: Settings,
         exporters: Callable[[], Exporters],
-        interval_s: float,
     ) -> None:
         # Made here, because `service.instance.id` has to be another one in a forked process.
         who = Resource.create(resource)
@@ -70,7 +85,7 @@ class Pipeline:
             description="score of the prediction",
             explicit_bucket_boundaries_advisory=contract.SCORE_BOUNDS,
         )
-        self.sampler, self.ids = ConsistentSampler(span_ratio), Ids()
+        self.sampler, self.ids = ConsistentSampler(settings.span_ratio), Ids()
         quiet = NoOpMeterProvider()
         tracers = TracerProvider(
             self.sampler,
@@ -80,21 +95,26 @@ class Pipeline:
             span_limits=SpanLimits(max_span_attribute_length=contract.ATTRIBUTE_LENGTH_MAX),
             meter_provider=quiet,
         )
+        self.prediction_ratio = settings.prediction_ratio
         spans, logs = SpanQueue(self.ledger), LogQueue(self.ledger)
         tracers.add_span_processor(spans)
         self.tracer = tracers.get_tracer(contract.SCOPE)
         loggers = LoggerProvider(who, shutdown_on_exit=False, meter_provider=quiet)
         loggers.add_log_record_processor(logs)
         self.logger = loggers.get_logger(contract.SCOPE)
-        self.uplink = Uplink(reader, spans.queue, logs.queue, exporters, interval_s)
+        waiting = Waiting(logs.queue, logs.predictions, spans.queue)
+        backlog = Backlog(settings.buffer_dir, settings.buffer_bytes_max, self.ledger, settings.interval_s)
+        self.uplink = Uplink(reader, waiting, exporters, backlog, settings.interval_s)
 
 
 class Node:
     """One device. Make one per process and device, ask it for models, close it at the end.
 
     `endpoint` is an OTLP/HTTP base address (None: OpenTelemetry's environment variables); `headers` go with every
-    request. `span_ratio` in [0, 1] is the share of requests that become spans; metrics count all of them.
-    Times are seconds. Settings that make no sense are replaced by the defaults and counted like other refused values.
+    request. `span_ratio` in [0, 1] is the share of requests that become spans, `predictions` the share of predictions that
+    become records; metrics count all of them. In `buffer_dir`, a folder of this process alone, waits what can't be sent,
+    in at most `buffer_bytes_max` bytes. Times are seconds. Settings that make no sense are replaced by the defaults and
+    counted like other refused values.
     """
 
     def __init__(
@@ -111,6 +131,9 @@ class Node:
         version: str | None = None,
         environment: str | None = None,
         span_ratio: float = 0.01,
+        predictions: float = 0.0,
+        buffer_dir: str | os.PathLike[str] | None = None,
+        buffer_bytes_max: int = contract.BUFFER_BYTES_DEFAULT,
         export_interval_s: float = 10.0,
         export_timeout_s: float = 10.0,
         resource_attributes: Mapping[str, object] | None = None,
@@ -128,8 +151,13 @@ class Node:
                 "deployment.environment.name": environment,
             },
         )
-        self._span_ratio = self._setting(span_ratio, 0.0, 1.0, default=0.01)
-        self._interval_s = self._setting(export_interval_s, 0.01, 86_400, default=10.0)
+        self._settings = Settings(
+            self._setting(span_ratio, 0.0, 1.0, default=0.01),
+            self._setting(predictions, 0.0, 1.0, default=0.0),
+            self._setting(export_interval_s, 0.01, 86_400, default=10.0),
+            self._folder(buffer_dir, exporters),
+            int(self._setting(buffer_bytes_max, *_BUFFER_BYTES, default=contract.BUFFER_BYTES_DEFAULT)),
+        )
         timeout_s = self._setting(export_timeout_s, 0.1, 600, default=10.0)
         sent_with = {str(key): str(value) for key, value in self._mapping(headers).items()}
         self._exporters = exporters or (lambda: otlp(endpoint, sent_with, timeout_s))
@@ -178,6 +206,33 @@ class Node:
                 self._observe(name, unit)
             self._gauges[name] = (read, unit)
 
+    @guarded
+    def update(
+        self,
+        *,
+        rollout: str,
+        status: str,
+        model: str | None = None,
+        version: str | int | None = None,
+        wave: str | int | None = None,
+        error: BaseException | str | None = None,
+    ) -> None:
+        """How an update of this device, one of `rollout`, is going: started, succeeded, failed or cancelled."""
+        if status not in contract.UPDATE_STATUSES:
+            self.ledger.drop(DropReason.OUT_OF_RANGE)
+            return
+        given = {
+            contract.ROLLOUT_ID: self._required(rollout),
+            contract.ROLLOUT_WAVE: wave,
+            contract.MODEL_NAME: model,
+            contract.MODEL_VERSION: version,
+            contract.UPDATE_STATUS: status,
+            contract.ERROR_TYPE: type(error).__name__ if isinstance(error, BaseException) else error,
+        }
+        known = {key: text for key, value in given.items() if (text := self.ledger.text(value)) is not None}
+        severity = SeverityNumber.ERROR if status == "failed" else SeverityNumber.INFO
+        self._events.emit(contract.UPDATE, severity, known)
+
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Send what there is; False if that did not succeed within `timeout_s`."""
         return self._pipeline.uplink.flush(self._timeout(timeout_s))
@@ -190,8 +245,9 @@ class Node:
 
     def _open(self) -> None:
         self._lock = Lock()
-        self._pipeline = Pipeline(self._resource, self._span_ratio, self._exporters, self._interval_s)
+        self._pipeline = Pipeline(self._resource, self._settings, self._exporters)
         self.ledger = self._pipeline.ledger
+        self._events = Events(self._pipeline.logger, self.ledger, {})
         self._pipeline.meter.create_observable_gauge(
             contract.POWER_STATE, [self._read_power], unit="1", description="power state now"
         )
@@ -200,6 +256,7 @@ class Node:
 
     def _reopen(self) -> None:
         """In a forked process: threads are gone, locks may be held for ever, and the counts so far are the parent's."""
+        self._pipeline.uplink.abandon()
         self._open()
         for model in self._models.values():
             model.bind(self._pipeline)
@@ -236,6 +293,16 @@ class Node:
     def _setting(self, value: float, low: float, high: float, default: float) -> float:
         number = self._early.number(value, low, high)
         return default if number is None else number
+
+    def _folder(self, buffer_dir: object, exporters: object) -> Path | None:
+        if buffer_dir is None:
+            return None
+        if isinstance(buffer_dir, (str, os.PathLike)) and exporters is None:
+            return Path(os.fsdecode(buffer_dir))
+        # Exporters of the application's own can't send what was written in the form of OTLP over HTTP.
+        self._early.drop(DropReason.WRONG_TYPE if exporters is None else DropReason.MISUSE)
+        _logger.warning("buffer_dir is not used: it needs a path, and OTLP over HTTP instead of `exporters`")
+        return None
 
     def _timeout(self, seconds: float) -> float:
         number = self.ledger.number(seconds, 0.0, 3600.0)

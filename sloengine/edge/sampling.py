@@ -118,5 +118,10 @@ class Ids(IdGenerator):
     def generate_span_id(self) -> int:
         return self._random.getrandbits(64) or self.generate_span_id()
 
+    def new_prediction_id(self) -> str:
+        """A version 4 UUID as 32 hexadecimal digits."""
+        bits = self._random.getrandbits(128)
+        return f"{bits & ~(0xF << 76 | 3 << 62) | 4 << 76 | 2 << 62:032x}"
+
     def is_trace_id_random(self) -> bool:
         return True

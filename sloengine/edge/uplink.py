@@ -13,28 +13,27 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 from time import monotonic
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, attach, set_value
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExporter, MetricExportResult
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from . import contract
+from .backlog import Backlog
 from .contract import DropReason
+from .disk import Signal
 from .ledger import Ledger
+from .wire import Exporters
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("sloengine.edge")
 _THREAD = "sloengine-edge-uplink"
-_LOGS_SENT = LogRecordExportResult.SUCCESS
-_SPANS_SENT = SpanExportResult.SUCCESS
 _BATCH_MAX = 512
-_REFUSALS_MAX = 3
+_RESCUE_S = 1.0
 _COMPLAIN_EVERY_S = 600.0
 _CHATTY = (
     "opentelemetry.exporter.otlp.common.http",
@@ -44,36 +43,6 @@ _CHATTY = (
     "opentelemetry.sdk.metrics._internal.instrument",
     "urllib3.connectionpool",
 )
-
-
-class Exporters(NamedTuple):
-    """Where a node's telemetry goes; OTLP over HTTP unless a test or a simulator says otherwise."""
-
-    spans: SpanExporter
-    metrics: MetricExporter
-    logs: LogRecordExporter
-
-    def shutdown(self) -> None:
-        for exporter in self:
-            exporter.shutdown()
-
-
-def otlp(endpoint: str | None, headers: dict[str, str], timeout_s: float) -> Exporters:
-    """OTLP/HTTP exporters, gzip; `endpoint` without a signal's path, None for OpenTelemetry's environment variables."""
-    from opentelemetry.exporter.otlp.proto.http import Compression
-    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    def url(signal: str) -> str | None:
-        return f"{endpoint.rstrip('/')}/v1/{signal}" if endpoint else None
-
-    gzip = Compression.Gzip
-    return Exporters(
-        OTLPSpanExporter(url("traces"), headers=headers, timeout=timeout_s, compression=gzip),
-        OTLPMetricExporter(url("metrics"), headers=headers, timeout=timeout_s, compression=gzip),
-        OTLPLogExporter(url("logs"), headers=headers, timeout=timeout_s, compression=gzip),
-    )
 
 
 class Queue(Generic[T]):
@@ -107,7 +76,7 @@ class Queue(Generic[T]):
     def refused(self) -> None:
         """The endpoint takes metrics but not our head: when it stays so the head must go, or nothing behind it will."""
         self._refusals += 1
-        if self._refusals >= _REFUSALS_MAX:
+        if self._refusals >= contract.REFUSALS_MAX:
             self._refusals = 0
             batch = self._head()
             self._remove(batch)
@@ -139,9 +108,12 @@ class SpanQueue(SpanProcessor):
 class LogQueue(LogRecordProcessor):
     def __init__(self, ledger: Ledger) -> None:
         self.queue: Queue[ReadableLogRecord] = Queue(contract.LOGS_QUEUED_MAX, ledger)
+        self.predictions: Queue[ReadableLogRecord] = Queue(contract.PREDICTIONS_QUEUED_MAX, ledger)
+        """Of their own, so that many of them never push out the news that a model could not be loaded."""
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        self.queue.put(
+        sampled = log_record.log_record.event_name in contract.SAMPLED_BY_ID
+        (self.predictions if sampled else self.queue).put(
             ReadableLogRecord(
                 log_record.log_record,
                 log_record.resource or Resource.get_empty(),
@@ -157,27 +129,39 @@ class LogQueue(LogRecordProcessor):
         return True
 
 
+class Waiting(NamedTuple):
+    """What waits to be sent, the scarcest first."""
+
+    logs: Queue[ReadableLogRecord]
+    predictions: Queue[ReadableLogRecord]
+    spans: Queue[ReadableSpan]
+
+    def by_signal(self) -> list[tuple[Signal, Queue[Any]]]:
+        return [("logs", self.logs), ("logs", self.predictions), ("spans", self.spans)]
+
+
 class Uplink:
     """Collects and sends every `interval_s`, when flushed, and once more when closed; all of it on a daemon thread."""
 
     def __init__(
         self,
         reader: InMemoryMetricReader,
-        spans: Queue[ReadableSpan],
-        logs: Queue[ReadableLogRecord],
+        waiting: Waiting,
         make_exporters: Callable[[], Exporters],
+        backlog: Backlog,
         interval_s: float,
     ) -> None:
         self._reader = reader
-        self._spans = spans
-        self._logs = logs
+        self._waiting = waiting
         self._make_exporters = make_exporters
+        self._backlog = backlog
         self._interval_s = interval_s
         self._exporters: Exporters | None = None
         self._wake = threading.Event()
         self._turn = threading.Condition()
         self._started_turns = self._finished_turns = 0
         self._last_turn_sent = False
+        self._down = False
         self._closing = False
         self._shut_down = threading.Lock()
         self._complained_s = -_COMPLAIN_EVERY_S
@@ -210,16 +194,37 @@ class Uplink:
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the last turn. After that a request in flight is given up, not waited for."""
+        deadline_s = monotonic() + timeout_s
+        # Where there is a disk, the last part of the time is for writing to it what the last turn did not get to.
+        spare_s = min(_RESCUE_S, timeout_s / 2) if self._backlog.wanted else 0.0
         with self._turn:
-            done = self._turn.wait_for(lambda: not self.running, max(0.0, timeout_s))
+            done = self._turn.wait_for(lambda: not self.running, max(0.0, timeout_s - spare_s))
+        if not done and spare_s:
+            rescue = threading.Thread(target=self._rescue, name=_THREAD, daemon=True)
+            rescue.start()
+            rescue.join(max(0.0, deadline_s - monotonic()))
         self._shutdown_exporters()
         return done and self._last_turn_sent
+
+    def abandon(self) -> None:
+        """In a forked child: the parent has the thread, and the buffer."""
+        self._backlog.abandon()
+
+    def _rescue(self) -> None:
+        """For a last turn that hangs in the network: a thread of its own, since a disk and a gauge can hang too."""
+        try:
+            self._backlog.save(self._waiting.by_signal())
+            self._backlog.keep_metrics(self._reader.get_metrics_data(), at_once=True)
+        except Exception:  # noqa: BLE001  the application is ending; there is nobody left to tell
+            return
+        finally:
+            self._backlog.close()
 
     def _run(self) -> None:
         # Else an instrumented HTTP client would trace the sending of traces.
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-        # A fleet that was switched on together must not send together.
-        wait_s = self._interval_s * random.random()  # noqa: S311
+        # A fleet that was switched on together must not send together, whatever seed its applications set.
+        wait_s = self._interval_s * random.SystemRandom().random()
         last = False
         while not last:
             self._wake.wait(wait_s)
@@ -228,36 +233,62 @@ class Uplink:
             with self._turn:
                 self._started_turns += 1
                 last = self._closing
-            sent = self._send_all()
+            sent = self._send_all(last)
             with self._turn:
                 self._finished_turns = self._started_turns
                 self._last_turn_sent = sent
                 self._turn.notify_all()
+        self._backlog.close()
         self._shutdown_exporters()
         with self._turn:
             self.running = False
             self._turn.notify_all()
 
-    def _send_all(self) -> bool:
+    def _send_all(self, last: bool) -> bool:
         try:
             exporters = self._exporters = self._exporters or self._make_exporters()
-            metrics = self._attempt(lambda: self._send_metrics(exporters.metrics))
-            logs = self._attempt(lambda: self._logs.send(lambda batch: exporters.logs.export(batch) is _LOGS_SENT))
-            spans = self._attempt(lambda: self._spans.send(lambda batch: exporters.spans.export(batch) is _SPANS_SENT))
-            if metrics and not logs:
-                self._logs.refused()
-            if metrics and not spans:
-                self._spans.refused()
-            sent_all = metrics and logs and spans
+            return self._send_with(exporters, last)
         except Exception:  # noqa: BLE001  a failing exporter must not end the thread
-            sent_all = False
-        if not sent_all:
             self._complain()
-        return sent_all
+            return False
 
-    def _send_metrics(self, exporter: MetricExporter) -> bool:
+    def _send_with(self, exporters: Exporters, last: bool) -> bool:
+        """Metrics first: they tell whether somebody answers. With a disk, what may not arrive is on it before the attempt."""
+        backlog = self._backlog
+        backlog.open()
+        if last or self._down:
+            backlog.save(self._waiting.by_signal())
+        earlier = self._attempt(lambda: backlog.send_earlier_metrics(exporters))
+        if not earlier:
+            backlog.save(self._waiting.by_signal())
+        metrics = self._attempt(lambda: self._send_metrics(exporters, last))
+        self._down = not metrics
+        if metrics or not backlog.save(self._waiting.by_signal()):
+            live = [self._send_queue(exporters, *one, metrics) for one in self._waiting.by_signal()]
+        else:
+            live = [False]
+        arrived = metrics and all(live)
+        if not arrived:
+            self._complain()
+        resent = self._attempt(lambda: backlog.send(exporters, metrics))
+        return arrived and earlier and resent
+
+    def _send_queue(self, exporters: Exporters, signal: Signal, queue: Queue[Any], answered: bool) -> bool:
+        sent = self._attempt(lambda: queue.send(lambda batch: exporters.send(signal, batch)))
+        if answered and not sent:
+            queue.refused()
+        return sent
+
+    def _send_metrics(self, exporters: Exporters, last: bool) -> bool:
         collected = self._reader.get_metrics_data()
-        return collected is None or exporter.export(collected) is MetricExportResult.SUCCESS
+        if last:
+            self._backlog.keep_metrics(collected, at_once=True)
+        sent = collected is None or self._attempt(lambda: exporters.send("metrics", collected))
+        if sent:
+            self._backlog.forget_metrics()
+        else:
+            self._backlog.keep_metrics(collected)
+        return sent
 
     def _attempt(self, send: Callable[[], bool]) -> bool:
         try:
@@ -270,7 +301,7 @@ class Uplink:
         if monotonic() - self._complained_s >= _COMPLAIN_EVERY_S:
             self._complained_s = monotonic()
             _logger.warning(
-                "telemetry could not be sent; metrics stay cumulative, spans and events wait in bounded queues"
+                "telemetry could not be sent; metrics stay cumulative, spans and events wait in bounded queues or on disk"
             )
 
     def _shutdown_exporters(self) -> None:

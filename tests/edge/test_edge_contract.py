@@ -7,6 +7,7 @@ import http.server
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ def received() -> Iterator[Receiver]:
         "hardware": "jetson",
         "version": "1.4.0",
         "environment": "test",
+        "predictions": 1.0,
+        "resource_attributes": {"k8s.pod.name": "digits-0"},
     }
     scope: dict[str, Any] = {"settings": settings}
     exec(example, scope)
@@ -106,6 +109,10 @@ def received() -> Iterator[Receiver]:
     model.integrity(True)
     model.integrity(False, hash="a", expected="b", path="/m", signer="me")
     model.data(raw=10, sent=1)
+    with model.inference() as call:
+        call.score(0.5, label="3")
+        call.record(truth="5")
+    scope["node"].update(rollout="r-42", wave=1, model="digits", version="7", status="failed", error="NoSpace")
     scope["node"].flush(5)  # a second point for the CPU's share
     exec("sent = node.flush(" + ending.replace("node.close", "closed = node.close"), scope)
     assert scope["sent"] is True
@@ -183,7 +190,7 @@ def test_the_resource_says_who_speaks(received):
     documented = {name for row in rows for name in names(row["attribute"])}
     for body in received.bodies["/v1/metrics"]:
         sent = values(body.resource_metrics[0].resource.attributes)
-        own = {key for key in sent if not key.startswith("telemetry.sdk.")}
+        own = {"k8s.*" if key.startswith("k8s.") else key for key in sent if not key.startswith("telemetry.sdk.")}
         assert documented - stamped <= own <= documented
     assert sent["device.id"] == "eu-north-007"
 
@@ -218,26 +225,77 @@ def test_spans_arrive_as_documented(received):
         sent |= set(values(span.attributes))
         assert (span.name, span.trace_state) == ("edge.inference", "ot=th:0")
         assert span.end_time_unix_nano > span.start_time_unix_nano
-    assert len(spans) == 3
+    assert len(spans) == 4
     assert sent == documented | model
-    assert [span.status.code for span in spans] == [0, 2, 0]
+    assert [span.status.code for span in spans] == [0, 2, 0, 0]
+
+
+def log_records(received: Receiver) -> list[Any]:
+    return [
+        record
+        for body in received.bodies["/v1/logs"]
+        for resource in body.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "heading"), [("edge.prediction", "## Prediction records"), ("edge.label", "## Labels")]
+)
+def test_prediction_records_and_labels_arrive_as_documented(event, heading, received):
+    records = [record for record in log_records(received) if record.event_name == event]
+    rows = {names(row["attribute"])[0]: row["required"] for row in table(heading)}
+    always = {"event.name", "edge.model.name", "edge.model.version", "edge.rollout.id", "edge.rollout.wave"}
+    required = {name for name, needed in rows.items() if needed == "yes"} | always
+    sent: set[str] = set()
+    for record in records:
+        facts = values(record.attributes)
+        own = {re.sub(r"^edge\.segment\..*", "edge.segment.<name>", key) for key in facts}
+        assert required <= own <= set(rows) | always
+        assert facts["event.name"] == event
+        assert (record.severity_text, record.body.WhichOneof("value")) == ("INFO", None)
+        sent |= own
+    assert sent == set(rows) | always
+
+
+def test_the_documents_examples_of_hash_and_threshold():
+    from sloengine.edge.predictions import hash_value
+    from sloengine.edge.sampling import th_value, threshold
+
+    section = DOC.split("## Prediction records\n", 1)[1].split("\n## ", 1)[0]
+    prediction_id, r = re.search(r"With the id\s`([^`]+)` R is `(\w+)`", section).groups()
+    assert f"{hash_value(prediction_id):014x}" == r
+    one_in_ten = re.search(r"`(\w+)` one in ten", section)[1]
+    assert th_value(threshold(0.1)) == one_in_ten
+
+
+def test_each_request_says_what_the_devices_clock_showed(received):
+    name = re.search(r"## The clock header\n.*?`(x-[\w-]+)`", DOC, re.DOTALL)[1]
+    assert name == contract.CLOCK_HEADER
+    shown = [int(headers[name]) for headers in received.headers]
+    assert all(abs(time.time_ns() - ns) < 60e9 for ns in shown)
+    assert len(set(shown)) == len(shown)
 
 
 def test_events_arrive_as_documented(received):
     rows = {names(row["event"])[0]: row for row in table("## Logs")}
     records = {
-        record.event_name: record
-        for body in received.bodies["/v1/logs"]
-        for resource in body.resource_logs
-        for scope in resource.scope_logs
-        for record in scope.log_records
+        record.event_name: record for record in log_records(received) if record.event_name not in contract.SAMPLED_BY_ID
     }
     assert set(records) == set(rows)
+    assert rows["edge.update"].pop("severity") == "INFO, ERROR when `failed`"
+    rows["edge.update"]["severity"] = "ERROR"
+    started = next(record for record in log_records(received) if record.event_name == "edge.update")
+    assert started.severity_text == "INFO"
     for name, record in records.items():
         facts = json.loads(record.body.string_value)
         model = {"edge.model.name", "edge.model.version", "edge.rollout.id", "edge.rollout.wave", "event.name"}
         assert facts == values(record.attributes)
+        assert model <= set(facts)
         assert set(facts) - model == attribute_names(rows[name]["more attributes"])
+        for key, allowed in documented_values(rows[name]["more attributes"]).items():
+            assert facts[key] in allowed
         assert facts["event.name"] == name
         assert record.severity_text == rows[name]["severity"]
 
@@ -260,4 +318,10 @@ def test_limits_are_documented():
         contract.EVENTS_BURST,
         contract.SPANS_QUEUED_MAX,
         contract.LOGS_QUEUED_MAX,
+        contract.PREDICTIONS_QUEUED_MAX,
+        contract.SEGMENTS_MAX,
+        contract.SEGMENT_VALUES_MAX,
+        contract.SEGMENT_NAME_MAX,
+        contract.BUFFER_BYTES_DEFAULT // 2**20,
+        contract.RESENT_BYTES_PER_S // 2**10,
     ]
