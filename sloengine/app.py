@@ -24,6 +24,7 @@ from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
 from sloengine.telemetry import Dropped
 from sloengine.web.app import create_app
+from sloengine.web.labels import router as labels_router
 from sloengine.web.metrics import render
 
 log = logging.getLogger("sloengine")
@@ -132,13 +133,18 @@ def web_app(deps: jobs.Deps) -> FastAPI:
 
 
 def _doors(deps: jobs.Deps, dropped: Dropped) -> list[APIRouter]:
-    """The OTLP door; beyond loopback only with a token, because whoever reaches it writes telemetry."""
+    """The OTLP door and the one for labels; beyond loopback only with a token, because whoever reaches them writes telemetry."""
     web = deps.settings.web
     token = web.otlp_token.get_secret_value() if web.otlp_token else None
     if token is None and web.host not in LOOPBACK:
-        log.warning("the OTLP door stays shut: set SLOENGINE_WEB__OTLP_TOKEN to open it beyond loopback")
+        log.warning(
+            "the doors for OTLP and labels stay shut: set SLOENGINE_WEB__OTLP_TOKEN to open them beyond loopback"
+        )
         return []
-    return [otlp_router(deps.store.insert, token, DOOR_GATEWAY, clock, count_dropped=dropped.count)]
+    return [
+        otlp_router(deps.store.insert, token, DOOR_GATEWAY, clock, count_dropped=dropped.count),
+        labels_router(deps.store.insert, token, clock),
+    ]
 
 
 def serve(settings: Settings, app: FastAPI) -> None:

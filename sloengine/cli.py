@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -96,23 +97,117 @@ def migrate(json_: Json = False) -> None:
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write; made if it isn't there.")] = Path(),
+) -> None:
+    """Write a commented starting catalogue, routing and settings.
+
+    Writes catalogue/*.yaml, alerting.yaml and sloengine.yaml; overwrites nothing: exits 2 if one of them is there.
+    """
+    from sloengine.config.starting import write_starting
+
+    for path in write_starting(folder):
+        _say(str(path))
+
+
+@app.command()
 def lint(
     paths: Annotated[list[Path], typer.Argument(help="Catalogue files or folders.", metavar="PATH…")],
+    live: Annotated[bool, typer.Option("--live", help="Also ask the store: does what is selected exist?")] = False,
+    json_: Json = False,
 ) -> None:
     """Check catalogue files, every mistake by line.
 
-    Prints 'file:line: error|warning: message'. Exits 1 on any error, 0 on warnings alone, 2 for an unreadable path.
+    Prints 'file:line: error|warning: message'. Exits 1 on any error, 0 on warnings alone, 2 for an unreadable path, 4 with
+    --live if ClickHouse does not answer.
     """
     from sloengine.config.catalogue import check_catalogue
 
     try:
-        _, problems = check_catalogue(paths)
+        catalogue, problems = check_catalogue(paths)
     except (FileNotFoundError, PermissionError) as error:
         _fail(str(error), WRONG_USE)
-    for problem in sorted(problems, key=lambda p: (p.file, p.line)):
-        _say(str(problem))
+    if live:
+        from sloengine.config.live import check_live
+
+        problems += _read(lambda store: check_live(catalogue, _Known(store)))
+    problems.sort(key=lambda p: (p.file, p.line))
+    if json_:
+        _say(json.dumps({"problems": [asdict(p) for p in problems], "slos": [s.name for s in catalogue.slos]}))
+    else:
+        for problem in problems:
+            _say(str(problem))
     if any(p.severity == "error" for p in problems):
         raise SystemExit(FOUND)
+
+
+class _Known:
+    """What the store knows of the catalogue's words: ``sloengine.config.live.Known``, each question asked once."""
+
+    VALUES_MAX = 200
+
+    def __init__(self, store: Any) -> None:
+        from sloengine.config.live import DAYS
+
+        self._store, self._days = store, DAYS
+        self._names: dict[str, list[str]] | None = None
+
+    def names(self, source: Any) -> list[str]:
+        if self._names is None:
+            self._names = {}
+            for row in self._store.rows("seen_names", days=self._days):
+                self._names.setdefault(row["Source"], []).append(row["Name"])
+        return self._names.get(str(source), [])
+
+    def seen(self, source: Any, name: str, service: str, keys: Sequence[str]) -> Any:
+        from sloengine.config.live import Seen
+
+        (row,) = self._rows("seen_values", source, name, service, keys)
+        if not row["Items"]:
+            return None
+        values = dict(zip(keys, map(frozenset, row["Values"]), strict=True)) if keys else {}
+        return Seen(values, frozenset(k for k, found in values.items() if len(found) > self.VALUES_MAX))
+
+    def combinations(self, source: Any, name: str, service: str, keys: Sequence[str]) -> int:
+        return int(self._rows("seen_combinations", source, name, service, keys)[0]["Combinations"])
+
+    def _rows(self, query: str, source: Any, name: str, service: str, keys: Sequence[str]) -> list[dict[str, Any]]:
+        asked = {"source": str(source), "wanted": name, "service": service, "keys": list(keys), "days": self._days}
+        found: list[dict[str, Any]] = self._store.rows(query, **asked)
+        return found
+
+    def judged(self) -> list[Any]:
+        from sloengine.config.live import Judged
+
+        return [Judged(r["Slo"], r["Service"], r["Sli"], tuple(r["By"])) for r in self._store.rows("seen_slos")]
+
+
+@app.command()
+def export(
+    path: Annotated[
+        Path | None, typer.Argument(help="Catalogue file or folder; the settings' one if left out.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Print the catalogue as plain OpenSLO v1 documents.
+
+    Ready-made indicators are written out over their metric sources; what OpenSLO has no place for stays as annotations and
+    our own kinds. Reading the output gives the same catalogue. Exits 1 if something is broken and therefore left out, 2 for
+    an unreadable path.
+    """
+    from sloengine.config.catalogue import check_catalogue
+    from sloengine.config.export import as_yaml, documents
+    from sloengine.config.settings import load_settings
+
+    try:
+        catalogue, problems = check_catalogue([path or load_settings().catalogue])
+    except (FileNotFoundError, PermissionError) as error:
+        _fail(str(error), WRONG_USE)
+    found = documents(catalogue)
+    _say(json.dumps({"documents": found}) if json_ else as_yaml(found).rstrip("\n"))
+    errors = [p for p in problems if p.severity == "error"]
+    if errors:
+        _fail("left out, because it is wrong:\n" + "\n".join(map(str, errors)), FOUND)
 
 
 @app.command()
@@ -158,6 +253,102 @@ def _status_line(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _percent(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.3%}"
+
+
+@app.command()
+def conformance(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Captured OTLP requests: JSON lines, or one protobuf request each.", metavar="FILE…"),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Port on which a device can send OTLP over HTTP, such as 4318.")
+    ] = None,
+    for_: Annotated[
+        str | None, typer.Option("--for", help="How long to listen, such as 60s; until Ctrl-C if not set.")
+    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="A rule to leave out; may be given again.")] = None,
+    json_: Json = False,
+) -> None:
+    """Say what is wrong with what a device sends.
+
+    Point the device at --listen, or give captured requests. docs/conformance.md lists every rule. Exits 1 on any error, 0 on
+    warnings alone.
+    """
+    from datetime import UTC, datetime
+
+    from sloengine.conformance.run import Options, run_conformance
+    from sloengine.times import parse_duration
+
+    try:
+        for_s = parse_duration(for_).total_seconds() if for_ else None
+    except ValueError as error:
+        _fail(f"--for: {error}", WRONG_USE)
+    options = Options(
+        now=lambda: datetime.now(UTC),
+        listen=listen,
+        files=tuple(files or ()),
+        for_s=for_s,
+        json=json_,
+        ignore=frozenset(ignore or ()),
+    )
+    raise SystemExit(run_conformance(options))
+
+
+@app.command()
+def labels(
+    file: Annotated[Path, typer.Argument(help="CSV with a header (prediction_id,truth[,at,source]) or JSON lines.")],
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Take the good lines of a file that has bad ones.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Import labels of predictions from a file.
+
+    The whole file is checked first; a bad line is named as file:line, and nothing is written unless --skip-bad. Importing the
+    same file again does no harm. Exits 1 if a line is bad.
+    """
+    from datetime import UTC, datetime
+
+    from sloengine.labels.files import import_labels
+    from sloengine.tools.progress import bar
+
+    with bar(f"labels of {file}") as progress:
+        found = _read(lambda store: import_labels(file, store.insert, datetime.now(UTC), progress, skip_bad=skip_bad))
+    if json_:
+        problems = [str(problem) for problem in found.problems]
+        _say(json.dumps({"accepted": found.accepted, "bad": found.bad, "problems": problems}))
+    else:
+        _say("\n".join([*map(str, found.problems), f"{found.accepted} labels written, {found.bad} bad lines"]))
+    if found.bad:
+        raise SystemExit(FOUND)
+
+
+@app.command()
+def quarantine(
+    gateway: Annotated[str, typer.Argument(help="Gateway whose deliveries shall not count.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept for the record.")],
+    since: Annotated[
+        str, typer.Option(help="From when on what came in does not count: a time, or a duration ago such as 2d.")
+    ],
+    until: Annotated[str | None, typer.Option(help="Until when; without it from then on.")] = None,
+    author: Annotated[str, typer.Option(envvar="USER", help="Who says so.")] = "unknown",
+    lift: Annotated[bool, typer.Option("--lift", help="Count it again.")] = False,
+) -> None:
+    """Leave what a gateway delivered out of all figures, or take it back in.
+
+    The running engine recomputes history without it at its next tick; the raw rows stay, and what changes is listed as a
+    restatement.
+    """
+    from datetime import UTC, datetime
+
+    from sloengine.tools.quarantine import quarantine as say
+
+    try:
+        _say(_read(lambda store: say(store, gateway, (since, until), (reason, author), datetime.now(UTC), lift=lift)))
+    except ValueError as error:
+        _fail(str(error), WRONG_USE)
 
 
 @app.command()

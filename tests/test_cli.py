@@ -1,5 +1,6 @@
 """Commands as a user meets them: exit codes, what goes to stdout, no traceback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sloengine import cli
+from sloengine.config.routing import load_alerting
+from sloengine.config.settings import load_settings
 
 GOOD = """\
 apiVersion: openslo/v1
@@ -25,7 +28,7 @@ spec:
   objectives: [{target: 0.999}]
 """
 WARNS = GOOD.replace("sloengine.dev/owner: ml, ", "")
-WRONG = WARNS.replace("indicatorRef: M1", "indicatorRef: M9")
+WRONG = WARNS.replace("indicatorRef: M1", "indicatorRef: N1")
 
 
 def sloengine(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +66,7 @@ def closed_port() -> int:
             1,
             [
                 "{file}:3: warning: no sloengine.dev/owner: an alert nobody can act on is a defect",
-                "{file}:8: error: unknown indicator 'M9'; known: M1, M2, M4",
+                "{file}:8: error: unknown indicator 'N1'; known: " + ", ".join(f"M{n}" for n in range(1, 16)),
             ],
         ),
     ],
@@ -137,3 +140,74 @@ def test_run_without_a_catalogue_is_wrong_use_in_words(tmp_path: Path) -> None:
     assert found.returncode == 2
     assert "catalogue:1: error: no such folder" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_lint_as_json_says_the_same_and_which_slos_there_are(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "---\n" + WRONG.replace("digits-success", "wrong"), encoding="utf-8")
+    found = CliRunner().invoke(cli.app, ["lint", "--json", str(tmp_path)])
+    said = json.loads(found.stdout)
+    assert (found.exit_code, said["slos"]) == (1, ["digits-success"])
+    assert [(p["line"], p["severity"]) for p in said["problems"]] == [(15, "warning"), (20, "error")]
+
+
+def test_init_writes_a_start_that_lints_clean_and_overwrites_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert CliRunner().invoke(cli.app, ["init", str(folder)]).exit_code == 0
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert {str(p.relative_to(folder)) for p in before} == {
+        "sloengine.yaml", "alerting.yaml", "catalogue/fleet.yaml", "catalogue/indicators.yaml",
+    }  # fmt: skip
+    for path in (folder, folder / "catalogue"):
+        found = CliRunner().invoke(cli.app, ["lint", str(path)])
+        assert (found.exit_code, found.stdout) == (0, "")
+    (folder / "alerting.yaml").write_text("mine", encoding="utf-8")
+    (folder / "sloengine.yaml").unlink()
+    second = sloengine(tmp_path, "init", "new")
+    assert second.returncode == 2
+    assert "new/alerting.yaml:1: error: is there already; nothing was written" in second.stderr
+    assert not (folder / "sloengine.yaml").exists()
+    assert (folder / "alerting.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_each_line_of_the_start_works_once_its_mark_is_taken_away(tmp_path: Path) -> None:
+    CliRunner().invoke(cli.app, ["init", str(tmp_path)])
+    file = tmp_path / "catalogue" / "indicators.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("    # - ", "    - "), encoding="utf-8")
+    found = CliRunner().invoke(cli.app, ["lint", "--json", str(tmp_path)])
+    said = json.loads(found.stdout)
+    assert (said["problems"], len(said["slos"])) == ([], 16)
+
+
+def test_the_settings_of_the_start_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    CliRunner().invoke(cli.app, ["init", str(tmp_path)])
+    defaults = load_settings()
+    monkeypatch.chdir(tmp_path)
+    assert load_settings() == defaults
+    assert load_alerting(tmp_path / "alerting.yaml").route.receiver == "on-call"
+
+
+def test_export_prints_documents_that_lint_to_the_same_slos(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
+    printed = CliRunner().invoke(cli.app, ["export", str(tmp_path / "a.yaml")])
+    assert (printed.exit_code, printed.stderr) == (0, "")
+    (tmp_path / "b.yaml").write_text(printed.stdout, encoding="utf-8")
+    assert CliRunner().invoke(cli.app, ["lint", str(tmp_path / "b.yaml")]).stdout == ""
+    as_json = CliRunner().invoke(cli.app, ["export", "--json", str(tmp_path / "b.yaml")])
+    (document,) = json.loads(as_json.stdout)["documents"]
+    assert document["metadata"]["name"] == "digits-success"
+    assert document["spec"]["indicator"]["metadata"] == {"name": "M1"}
+
+
+def test_export_says_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD + "---\n" + WRONG.replace("digits-success", "wrong"), encoding="utf-8")
+    found = sloengine(tmp_path, "export", "a.yaml")
+    assert (found.returncode, found.stdout.count("kind: SLO")) == (1, 1)
+    assert "left out, because it is wrong:\na.yaml:20: error: unknown indicator" in found.stderr
+    assert sloengine(tmp_path, "export", "none").returncode == 2
+
+
+def test_lint_live_without_a_store_says_what_to_start(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
+    found = sloengine(tmp_path, "lint", "--live", "a.yaml", SLOENGINE_STORE__URL=f"http://127.0.0.1:{closed_port()}")
+    assert (found.returncode, found.stdout) == (4, "")
+    assert "sloengine store" in found.stderr

@@ -77,8 +77,10 @@ def decide(
     severity: Severity, current: Episode | None, status: Status, *, resolve_after: timedelta, page_firing: bool
 ) -> Decision:
     """One severity of one slice of one SLO."""
-    burning = any(b.exceeded and b.window.severity is severity for b in status.burns)
     firing = current is not None and current.state is EpisodeState.FIRING
+    # It begins when it is sure and holds while it is likely: at low traffic certainty comes and goes with single events.
+    mine = [b for b in status.burns if b.window.severity is severity]
+    burning = any(b.over if firing else b.exceeded for b in mine)
     if severity is Severity.TICKET and page_firing and not firing:
         return Decision(None, Reason.COVERED_BY_PAGE, burning)
     if burning:

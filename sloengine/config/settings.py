@@ -35,6 +35,9 @@ class StoreSection(Section):
     database: str = Field(default="sloengine", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     user: str = "default"
     password: SecretStr = SecretStr("")
+    reader_user: str = ""
+    """Who runs queries of users' own (SQL measures); without one they run as ``user`` with readonly = 1."""
+    reader_password: SecretStr = SecretStr("")
 
 
 class EngineSection(Section):

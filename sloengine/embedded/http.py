@@ -25,6 +25,7 @@ from sloengine.embedded.answer import SERVER_NAME, Answer, Call, ClientGoneError
 from sloengine.embedded.bodies import BodyDecoder
 from sloengine.embedded.engine import Ask, Counts, Engine
 from sloengine.embedded.errors import StoreError
+from sloengine.embedded.forms import FORM_ROOM, with_form
 from sloengine.embedded.settings import Role, StoreSettings, User, is_loopback
 from sloengine.embedded.spool import Budget, Spool
 
@@ -111,9 +112,10 @@ class StoreApp:
     # -- queries ---------------------------------------------------------------------------------------------------
 
     async def _query(self, call: Call, user: User, incoming: _Incoming, answer: Answer) -> None:
-        if call.headers.get("content-type", "").startswith("multipart/form-data"):
-            raise StoreError(errors.NOT_IMPLEMENTED, "External tables and form-encoded queries are not supported.")
         body = _Body(call, incoming, self._settings)
+        if call.headers.get("content-type", "").startswith("multipart/form-data"):
+            call = with_form(call, await body.read_bytes(self._settings.max_query_bytes * FORM_ROOM))
+            body = _Body(call, incoming, self._settings)
         sql = call.values.get("query", "")
         if statements.is_insert(sql):
             head = statements.insert_head(sql)
@@ -255,6 +257,15 @@ class _Body:
         while total < size and (chunk := await self._next()) is not None:
             parts.append(chunk)
             total += len(chunk)
+        return b"".join(parts)
+
+    async def read_bytes(self, limit: int) -> bytes:
+        """All of it, refused as soon as it is too long."""
+        parts, total = [], 0
+        async for chunk in self:
+            parts.append(chunk)
+            total += len(chunk)
+            _check_query_size(total, limit)
         return b"".join(parts)
 
     async def read_text(self, limit: int, before: str) -> str:

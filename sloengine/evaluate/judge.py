@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sloengine.evaluate.burn import budget_remaining, error_ratio, read_burns
+import numpy as np
+
+from sloengine.evaluate.burn import budget_of, error_ratio, read_all_burns
+from sloengine.evaluate.interval import bad_ratio_bounds, effective_sizes
+from sloengine.evaluate.measure import Measured, window_of
+from sloengine.evaluate.periods import Interval, bounds
 from sloengine.model import BurnReading, Counts, Group, Node, Slo, State, Status
 from sloengine.times import format_duration
 
@@ -14,77 +18,111 @@ STALE_AFTER = timedelta(minutes=5)
 """A slice whose newest minute is older than this is stale: its numbers are of the past and say so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """One combination of dimensions: its counts per window and the newest minute that holds data."""
-
-    dimensions: Mapping[str, str]
-    by_window: Mapping[timedelta, Counts]
-    last: datetime
+Trust = tuple[tuple[float, float] | None, float]
+"""Interval of an SLI and its effective sample size."""
+WORST = 10
+"""Nodes or sites that a status names."""
 
 
-def judge(slo: Slo, sums: Iterable[Sums], nodes: Sequence[Node], at: datetime) -> list[Status]:
+def judge(slo: Slo, measured: Iterable[Measured], nodes: Sequence[Node], at: datetime) -> list[Status]:
     """Status of every slice that has data, or that the inventory says should have."""
-    groups: dict[Group, list[Sums]] = {group: [] for group in _expected_groups(slo, nodes)}
-    for item in sums:
-        if item.dimensions["service"] == slo.service:
-            groups.setdefault(_group_of(slo, item.dimensions), []).append(item)
-    return [_status(slo, group, groups[group], nodes, at) for group in sorted(groups)]
+    return judge_all([(slo, measured)], nodes, at)
 
 
-def _group_of(slo: Slo, dimensions: Mapping[str, str]) -> Group:
-    return tuple((name, dimensions[name]) for name in slo.by)
+def judge_all(slos: Iterable[tuple[Slo, Iterable[Measured]]], nodes: Sequence[Node], at: datetime) -> list[Status]:
+    """:func:`judge` of many SLOs: what is costly for one slice costs little more for all of them."""
+    by_service: dict[str, list[Node]] = {}
+    for node in nodes:
+        by_service.setdefault(node.service, []).append(node)
+    slices = [
+        (slo, item, by_service.get(slo.service, ()))
+        for slo, measured in slos
+        for item in _slices(slo, measured, by_service.get(slo.service, ()))
+    ]
+    lengths = {slo.name: bounds(window_of(slo), at) for slo, _, _ in slices}
+    burns = read_all_burns((slo, item.spans, _length(lengths[slo.name])) for slo, item, _ in slices)
+    trust = _trust([item.window for _, item, _ in slices])
+    return [
+        _status((slo, at, lengths[slo.name]), item, mine, read, sure)
+        for (slo, item, mine), read, sure in zip(slices, burns, trust, strict=True)
+    ]
+
+
+def _slices(slo: Slo, measured: Iterable[Measured], nodes: Sequence[Node]) -> list[Measured]:
+    found = {item.group: item for item in measured}
+    for group in _expected_groups(slo, nodes):
+        found.setdefault(group, Measured(group, Counts(), {}, None))
+    return [found[group] for group in sorted(found)]
+
+
+def _length(window: Interval) -> timedelta:
+    return window[1] - window[0]
 
 
 def _expected_groups(slo: Slo, nodes: Sequence[Node]) -> set[Group]:
     """Slices that must exist even if nothing was ever sent; only where the inventory can tell all their dimensions."""
-    if not set(slo.by) <= {"service", "region", "gateway"}:
+    if not set(slo.by) <= {"service", "region", "gateway", "device"}:
         return set()
-    mine = [n for n in nodes if n.service == slo.service]
-    return {tuple((name, _of_node(node, name)) for name in slo.by) for node in mine}
+    return {tuple((name, _of_node(node, name)) for name in slo.by) for node in nodes}
 
 
 def _of_node(node: Node, dimension: str) -> str:
-    return {"service": node.service, "region": node.region, "gateway": node.gateway}[dimension]
+    return {"service": node.service, "region": node.region, "gateway": node.gateway, "device": node.device}[dimension]
 
 
-def _status(slo: Slo, group: Group, items: Sequence[Sums], nodes: Sequence[Node], at: datetime) -> Status:
-    windows = {span for item in items for span in item.by_window}
-    by_window = {span: _total(item.by_window[span] for item in items) for span in windows}
-    counts = by_window.get(slo.window, Counts())
-    burns = read_burns(slo, by_window)
-    age = at - max(item.last for item in items) if items else None
-    remaining = budget_remaining(counts, slo.target)
+def _status(
+    of: tuple[Slo, datetime, Interval],
+    item: Measured,
+    nodes: Sequence[Node],
+    burns: tuple[BurnReading, ...],
+    trust: Trust,
+) -> Status:
+    slo, at, (start, end) = of
+    counts = item.window
+    budget = budget_of(slo, item.parts or ((slo.target, counts),), end - start, _fastest(burns))
+    age = at - item.last if item.last else None
+    remaining = budget.remaining if budget else None
     state, reason = _state(slo, counts, remaining, burns, age)
     ratio = error_ratio(counts)
     return Status(
         slo=slo,
-        group=group,
+        group=item.group,
         at=at,
         state=state,
         sli=None if ratio is None else 1 - ratio,
         counts=counts,
-        coverage=_coverage(slo, group, counts, nodes, at),
+        coverage=_coverage(slo, item.group, counts, nodes, at),
         budget_remaining=remaining,
         burns=burns,
         reason=reason,
         since_last_data=age,
-        versions=_versions(slo, items),
+        versions=tuple(sorted(item.versions.items(), key=lambda pair: (-pair[1].bad, pair[0]))),
+        interval=trust[0],
+        effective=trust[1],
+        budget=budget,
+        window_start=start,
+        window_end=end,
+        excluded=item.excluded,
+        folded=item.folded,
+        units=tuple(sorted(item.nodes.items(), key=lambda pair: (-(error_ratio(pair[1]) or 0), pair[0]))[:WORST]),
     )
 
 
-def _versions(slo: Slo, items: Sequence[Sums]) -> tuple[tuple[str, Counts], ...]:
-    """Counts of the shortest alert window by model version, most bad first."""
-    shortest = min(pair.short for pair in slo.policy.windows)
-    found: dict[str, Counts] = {}
-    for item in items:
-        version = item.dimensions["version"]
-        found[version] = found.get(version, Counts()) + item.by_window.get(shortest, Counts())
-    return tuple(sorted(found.items(), key=lambda pair: (-pair[1].bad, pair[0])))
+def _fastest(burns: Sequence[BurnReading]) -> float | None:
+    """Burn over the policy's shortest long window: how fast the budget goes now."""
+    return min(burns, key=lambda b: b.window.long).long_burn if burns else None
 
 
-def _total(parts: Iterable[Counts]) -> Counts:
-    return sum(parts, Counts())
+def _trust(listed: Sequence[Counts]) -> list[Trust]:
+    """Of each: the SLI's interval, which is the bad ratio's turned around, None without valid events; and its effective size."""
+    sums = np.array([(c.good, c.bad, *c.squares) for c in listed], dtype=np.float64).reshape(-1, 4).T
+    low, high = bad_ratio_bounds(*sums)
+    sizes = effective_sizes(*sums).tolist() if any(c.sampled for c in listed) else [0.0] * len(listed)
+    ends = zip((1 - high).tolist(), (1 - low).tolist(), strict=True)
+    return [
+        (pair if c.valid else None, size if c.sampled else c.valid)
+        for c, pair, size in zip(listed, ends, sizes, strict=True)
+    ]
 
 
 def _state(
@@ -93,18 +131,28 @@ def _state(
     if age is None:
         return State.STALE, "nothing was ever received"
     if any(b.exceeded for b in burns):
-        return State.BURNING, _burn_reason(burns)
+        return State.BURNING, _burn_reason(slo, burns)
     if age > STALE_AFTER:
         return State.STALE, f"newest data is {format_duration(timedelta(seconds=int(age.total_seconds())))} old"
     if counts.valid == 0 or remaining is None:
         return State.NO_TRAFFIC, f"no valid events in {format_duration(slo.window)}"
+    return _spent(slo, counts, remaining)
+
+
+def _spent(slo: Slo, counts: Counts, remaining: float) -> tuple[State, str]:
+    span = format_duration(slo.window)
+    if slo.zero_tolerance:
+        bad = f"{counts.bad:g} bad in {span}, where none is tolerated"
+        return (State.EXHAUSTED, bad) if counts.bad else (State.OK, f"none bad in {span}")
     if remaining <= 0:
-        return State.EXHAUSTED, f"{abs(remaining):.0%} over the budget of {format_duration(slo.window)}"
+        return State.EXHAUSTED, f"{abs(remaining):.0%} over the budget of {span}"
     return State.OK, f"{remaining:.0%} of the budget left"
 
 
-def _burn_reason(burns: Iterable[BurnReading]) -> str:
+def _burn_reason(slo: Slo, burns: Iterable[BurnReading]) -> str:
     worst = max((b for b in burns if b.exceeded), key=lambda b: b.factor)
+    if slo.zero_tolerance:
+        return f"{worst.long_burn:g} bad over {format_duration(worst.window.long)}, where none is tolerated"
     return (
         f"burning {worst.long_burn:.1f}x over {format_duration(worst.window.long)} and {worst.short_burn:.1f}x over"
         f" {format_duration(worst.window.short)}, limit {worst.factor:.1f}x"
@@ -113,10 +161,10 @@ def _burn_reason(burns: Iterable[BurnReading]) -> str:
 
 def _coverage(slo: Slo, group: Group, counts: Counts, nodes: Sequence[Node], at: datetime) -> float | None:
     """Covered over expected node-seconds. Expected are the inventory's nodes of the slice, each since it is listed."""
-    wanted = {name: value for name, value in group if name in ("region", "gateway")}
+    wanted = {name: value for name, value in group if name in ("region", "gateway", "device")}
     expected = sum(
         max(0.0, (min(slo.window, at - node.since)).total_seconds())
         for node in nodes
-        if node.service == slo.service and all(_of_node(node, k) == v for k, v in wanted.items())
+        if all(_of_node(node, k) == v for k, v in wanted.items())
     )
     return min(1.0, counts.covered_s / expected) if expected else None

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,12 +16,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TextIO
 
+import httpx
 from rich.console import Console
 
 from sloengine.config.settings import StoreSection
 from sloengine.errors import SloengineError
-from sloengine.gameday import plan
-from sloengine.gameday.classifier import Trained, train
+from sloengine.gameday import past, plan
+from sloengine.gameday.classifier import Classifier, Trained, train
 from sloengine.gameday.pager import Pager
 from sloengine.gameday.processes import DemoError, Processes, answers, free_port
 from sloengine.store.client import Store
@@ -32,10 +33,11 @@ LOCK = Path(".sloengine/demo.lock")
 FAULT = "F1"
 FAULT_REGION = plan.REGIONS[0]
 PAGE_TIMEOUT_S = 300.0
+READY_TIMEOUT_S = 300.0
+"""For a busy machine; a quiet one with two cores needs less than 90 s."""
 SETTLE_S = 25.0
 """How long to look for a second page after the first: two ticks and a delivery."""
-PAST = timedelta(days=30)
-CUT_GATEWAY, CUT_AGO = "gw-eu-south", timedelta(days=12)
+CATALOGUE = ("slos.yaml", "indicators.yaml")
 LOOK = "SELECT * FROM slo_now FORMAT Vertical"
 RAW_TABLES = (
     "otel_traces",
@@ -62,7 +64,14 @@ def run_demo(options: Options) -> dict[str, Any]:
     """Run it and return what happened, as the contract of ``demo --once --json`` says."""
     began = time.monotonic()
     demo = _Demo(options, Console(stderr=True, highlight=False))
-    result: dict[str, Any] = {"ok": False, "fault": None, "pages": [], "fault_to_page_s": None, "rows": 0}
+    result: dict[str, Any] = {
+        "ok": False,
+        "fault": None,
+        "pages": [],
+        "fault_to_page_s": None,
+        "rows": 0,
+        "indicators": {},
+    }
     try:
         result = demo.run()
         if options.stay:
@@ -95,10 +104,10 @@ class _Demo:
 
     def run(self) -> dict[str, Any]:
         with self._step("train two versions of a digit classifier"):
-            self.models = {"1": train("1", 200), "2": train("2", 1200)}
+            self.models = {"1": train("1", 500), "2": train("2", 1200)}
         with self._step("start the store (chDB behind ClickHouse's HTTP interface)"):
             self._start_store()
-        with self._step(f"write a past of {PAST.days} days for {len(self.devices)} devices"):
+        with self._step(f"write a past of {past.MONTH.days} days for {len(self.devices)} devices"):
             now = datetime.now(UTC).replace(microsecond=0)
             self._seed(now)
         self._start_engine(now)
@@ -108,7 +117,7 @@ class _Demo:
             self._start_devices(endpoints)
             self._wait_for_devices()
         with self._step("fold the past into minute buckets"):
-            self.processes.wait_until("engine", lambda: answers(f"{self.web}/readyz"), 180)
+            self.processes.wait_until("engine", lambda: answers(f"{self.web}/readyz"), READY_TIMEOUT_S)
         ready = f"ready after {time.monotonic() - self.began:.0f} s"
         self.console.print(
             f"[green]✓[/] {ready}: [bold]{self.web}[/]   SQL: [bold]{self.section.url}[/]   logs: {FOLDER}"
@@ -132,31 +141,19 @@ class _Demo:
         migrate(self.section)
 
     def _seed(self, now: datetime) -> None:
-        # It ends a minute ago: the whole steps of the seed then leave no hole before the first live minute.
-        begin = (now - PAST - timedelta(minutes=1)).replace(second=0)
-        parameters = {
-            "begin": begin,
-            "end": begin + PAST,
-            "rate": plan.RATE_HZ,
-            "service": plan.SERVICE,
-            "model": plan.MODEL,
-            "devices": [d.name for d in self.devices],
-            "regions": [d.region for d in self.devices],
-            "gateways": [d.gateway for d in self.devices],
-            "versions": [d.version for d in self.devices],
-            "rollouts": [d.rollout or "" for d in self.devices],
-            "cut_gateway": CUT_GATEWAY,
-            "cut_from": now - CUT_AGO,
-        }
-        for name in ("seed_requests", "seed_latency"):
-            sql = resources.files("sloengine.gameday").joinpath(f"{name}.sql").read_text(encoding="utf-8")
-            self.store.write(sql, parameters)
+        models = {}
+        for version, trained in self.models.items():
+            file = FOLDER / f"model-{version}.npz"
+            file.write_bytes(trained.data)
+            models[version] = Classifier(file)
+        past.seed(self.store, now, self.devices, models)
 
     def _start_engine(self, now: datetime) -> None:
         catalogue = FOLDER / "catalogue"
         catalogue.mkdir()
-        shipped = resources.files("sloengine.gameday").joinpath("slos.yaml").read_text(encoding="utf-8")
-        (catalogue / "slos.yaml").write_text(shipped, encoding="utf-8")
+        for name in CATALOGUE:
+            shipped = resources.files("sloengine.gameday").joinpath(name).read_text(encoding="utf-8")
+            (catalogue / name).write_text(shipped, encoding="utf-8")
         (catalogue / "inventory.json.yaml").write_text(json.dumps(self._inventory(now)), encoding="utf-8")
         receivers = [{"name": "on-call", "webhook_configs": [{"url": self.pager.url}]}]
         alerting = {"route": {"receiver": "on-call"}, "receivers": receivers}
@@ -166,7 +163,11 @@ class _Demo:
 
     def _inventory(self, now: datetime) -> dict[str, Any]:
         nodes = [{"device": d.name, "gateway": d.gateway, "region": d.region} for d in self.devices]
-        spec = {"service": plan.SERVICE, "since": (now - PAST + timedelta(minutes=5)).isoformat(), "nodes": nodes}
+        spec = {
+            "service": plan.SERVICE,
+            "since": (now - past.MONTH + timedelta(minutes=5)).isoformat(),
+            "nodes": nodes,
+        }
         return {"apiVersion": "sloengine.dev/v1", "kind": "Inventory", "metadata": {"name": "demo-fleet"}, "spec": spec}
 
     def _engine_env(self) -> dict[str, str]:
@@ -263,9 +264,19 @@ class _Demo:
             "pages": [_page(p) for p in pages],
             "fault_to_page_s": round((pages[0]["received_at"] - began).total_seconds(), 1) if pages else None,
             "rows": sum(int(self.store.sql_rows(f"SELECT count() AS n FROM {t}")[0]["n"]) for t in RAW_TABLES),  # noqa: S608
+            "indicators": worst_by_indicator(self._slices()),
         }
         self._tell(result, pages)
         return result
+
+    def _slices(self) -> list[dict[str, Any]]:
+        """Every slice of every SLO, worst first, as the engine's API tells it."""
+        try:
+            answer = httpx.get(f"{self.web}/api/v1/slos", timeout=10.0).raise_for_status()
+        except httpx.HTTPError as error:
+            raise DemoError(f"the engine's API did not answer: {error}; see {FOLDER}/engine.log") from error
+        found: list[dict[str, Any]] = answer.json()["slos"]
+        return found
 
     def _wait_for_page(self) -> list[dict[str, Any]]:
         deadline = time.monotonic() + PAGE_TIMEOUT_S
@@ -320,6 +331,15 @@ def _page(page: dict[str, Any]) -> dict[str, Any]:
         "labels": page["labels"],
         "received_at": page["received_at"].isoformat(),
     }
+
+
+def worst_by_indicator(slices: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The first slice of each indicator, M1 to M15 in their order; slices come worst first."""
+    first: dict[str, dict[str, Any]] = {}
+    for one in slices:
+        told = {key: one[key] for key in ("slo", "slice", "state", "reason", "sli")}
+        first.setdefault(one["indicator"], told)
+    return {key: first[key] for key in sorted(first, key=lambda name: (len(name), name))}
 
 
 def _damage(path: Path) -> None:

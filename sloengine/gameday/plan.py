@@ -1,4 +1,4 @@
-"""The demo's fleet: which devices, behind which gateways, running which version. Pure."""
+"""The demo's fleet: which devices, behind which gateways, running which version, and what each of them sends. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ SERVICE = "digits"
 MODEL = "digits-classifier"
 REGIONS = ("eu-north", "eu-south", "us-east")
 DEVICES_PER_REGION = 10
+HARDWARE = "simulated"
 RATE_HZ = 2.0
 """Inferences per second and device."""
 ROLLOUT = "rollout-2"
+PAST_ROLLOUT = "rollout-1"
+"""The one before, three weeks ago."""
+PREDICTIONS = 0.25
+"""Share of predictions that are recorded; ``seed_predictions.sql`` says the same as a threshold."""
+RAW_BYTES = 512
+"""Of an image as it is taken in: 64 numbers of 8 bytes."""
+ANSWER_BYTES = 8
+"""Uploaded per request: digit and score."""
+PICTURE_BYTES = 64
+"""Uploaded with a recorded prediction, for whoever labels it: the image at a byte per pixel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from sloengine.config.routing import Alerting
 from sloengine.config.settings import Settings
+from sloengine.evaluate.cube import Matches
+from sloengine.jobs.fold import Corrections
 from sloengine.model import (
     Catalogue,
     Snapshot,
@@ -36,6 +38,15 @@ class Deps:
     left_out: Dropped = field(
         default_factory=lambda: Dropped("sloengine_rollup_left_out_total", "Points no bucket holds.")
     )
+    matches: Matches = field(default_factory=Matches)
+    corrections: Corrections = field(default_factory=Corrections)
+    """Clocks that are off and gateways that are not trusted, as known at the last tick."""
+    broken_queries: dict[str, str] = field(default_factory=dict)
+    """SQL measures whose query failed, and why."""
+    slices_seen: dict[tuple[int, datetime], tuple[int, datetime]] = field(default_factory=dict)
+    """Sums of slices judged lately, by hash, so that an unchanged slice is not judged again."""
+    derive_problems: list[str] = field(default_factory=list)
+    """Measures that could not be worked out in the last tick, in words."""
     counted_until: datetime | None = None
     deaf_until: datetime | None = None
     """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""

@@ -3,82 +3,110 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sloengine.errors import SloengineError
-from sloengine.evaluate.burn import windows_of
+import numpy as np
+
+from sloengine.errors import SloengineError, StoreError
+from sloengine.evaluate.composite import compose
+from sloengine.evaluate.cube import COVERED, Cube, assemble, build
 from sloengine.evaluate.histogram import summarise
-from sloengine.evaluate.judge import Sums, judge
+from sloengine.evaluate.judge import judge_all
+from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
 from sloengine.jobs.deps import Deps
-from sloengine.model import (
-    DIMENSIONS,
-    Counts,
-    Group,
-    Latency,
-    Slo,
-    State,
-    Status,
-)
-from sloengine.rollup.plan import floor_minute
+from sloengine.model import Broken, BurnPolicy, Counts, Group, Latency, Sli, Slo, State, Status
+from sloengine.rollup.folds import folds_of
+from sloengine.rollup.plan import HOUR, floor_hour, floor_minute
 from sloengine.times import utc
 
 log = logging.getLogger("sloengine.jobs")
 
+FEW = 500
+"""New keys that are asked for by id; parameters travel in the address."""
+
 
 def evaluate(engine: Deps, now: datetime) -> list[Status]:
-    """Judge every SLO on all its windows with one query per bucket shape; an SLO that fails is broken, the others go on."""
-    spans = sorted({span for slo in engine.catalogue.slos for span in windows_of(slo)})
-    if not spans:
-        return []
-    end = floor_minute(now)
-    counted = engine.store.rows("window_counts", spans=[int(s.total_seconds()) for s in spans], end=end)
-    sums = {name: [_sums(r, spans) for r in counted if r["Indicator"] == name] for name in ("M1", "M4")}
-    covered = {tuple(s.dimensions.values()): s for s in sums["M1"]}
-    statuses: list[Status] = []
-    for slo in engine.catalogue.slos:
+    """Judge every SLO on all its windows with one query for all of them; an SLO that fails is broken, the others go on."""
+    slos = [slo for slo in engine.catalogue.slos if not slo.components]
+    broken = [_broken(b, now) for b in engine.catalogue.broken]
+    if not slos:
+        return broken
+    exclusions = engine.catalogue.exclusions
+    frame = frame_of(slos, exclusions, now)
+    whole = read_cube(engine, frame)
+    cube = exclude(whole, exclusions, frame)
+    measured: list[tuple[Slo, list[Measured]]] = []
+    failed: list[Status] = []
+    for slo in slos:
         try:
-            mine = _latency_sums(engine, slo, spans, end, covered) if slo.indicator == "M2" else sums[slo.indicator]
-            statuses += judge(slo, mine, engine.catalogue.nodes, now)
+            measured.append((slo, measure(slo, cube, whole, frame, engine.matches)))
         except SloengineError as error:
             log.error("SLO %s could not be evaluated: %s", slo.name, error)
-            statuses.append(_broken(slo, now, str(error)))
-    return statuses
+            failed.append(_failed(slo, now, str(error)))
+    judged = judge_all(measured, engine.catalogue.nodes, now) + failed
+    composed = [status for slo in engine.catalogue.slos if slo.components for status in compose(slo, judged)]
+    return judged + composed + broken
 
 
-def _broken(slo: Slo, now: datetime, reason: str) -> Status:
+def read_cube(engine: Deps, frame: Frame) -> Cube:
+    """Everything that was counted since the first edge, by key and band.
+
+    Raises:
+        StoreError: ClickHouse did not answer, or does not know what it counted.
+    """
+    folds = folds_of(engine.catalogue.slos)
+    asked = {
+        "cuts": list(frame.edges),
+        "ragged_hours": sorted({floor_hour(edge) for edge in frame.edges}),
+        "ragged_days": sorted({floor_hour(edge).replace(hour=0) for edge in frame.edges}),
+        "measures": sorted({fold.measure for fold in folds} | {COVERED}),
+    }
+    bands = engine.store.table("window_bands", **asked, end=frame.at)
+    if not bands.size:
+        return build((), frame.edges, frame.at, utc)
+    ids, rows = np.unique(bands["KeyId"], return_inverse=True)
+    keys = engine.matches.keys
+    if unknown := keys.missing(ids):
+        few = len(unknown) <= FEW
+        keys.learn(engine.store.rows("window_keys", **asked, all=not few, ids=unknown if few else [0]))
+    if lost := keys.missing(ids):
+        raise StoreError(
+            f"{len(lost)} keys of the buckets have no name in the store: count_days was not folded for them"
+        )
+    layout, places = keys.lay_out(ids, (fold.measure for fold in folds if "device" in fold.detail))
+    return assemble(bands, places[rows], layout, (frame.edges, frame.at))
+
+
+def _failed(slo: Slo, now: datetime, reason: str) -> Status:
     return Status(slo, (), now, State.BROKEN, None, Counts(), None, None, (), reason)
 
 
-def _sums(row: Mapping[str, Any], spans: Sequence[timedelta], covered: Sums | None = None) -> Sums:
-    unknown, seconds = row.get("Unknown"), row.get("Covered")
-    by_window = {
-        span: Counts(
-            int(row["Good"][i]),
-            int(row["Bad"][i]),
-            int(unknown[i]) if unknown else 0,
-            float(seconds[i]) if seconds else (covered.by_window[span].covered_s if covered else 0.0),
-        )
-        for i, span in enumerate(spans)
-    }
-    return Sums({name: row[name] for name in DIMENSIONS}, by_window, utc(row["Last"]))
-
-
-def _latency_sums(
-    engine: Deps, slo: Slo, spans: Sequence[timedelta], end: datetime, covered: Mapping[tuple[str, ...], Sums]
-) -> list[Sums]:
-    rows = engine.store.rows(
-        "window_latency", spans=[int(s.total_seconds()) for s in spans], end=end, threshold_s=slo.threshold_s
+def _broken(broken: Broken, now: datetime) -> Status:
+    """An SLO whose definition is wrong stays visible: nobody should take its silence for health."""
+    slo = Slo(
+        broken.name,
+        broken.name,
+        "",
+        "",
+        "",
+        Sli(),
+        0.5,
+        timedelta(days=1),
+        (),
+        BurnPolicy("none", ()),
+        None,
+        None,
+        broken.source,
     )
-    return [_sums(r, spans, covered.get(tuple(r[name] for name in DIMENSIONS))) for r in rows]
+    return _failed(slo, now, f"{broken.source}: {broken.reason}")
 
 
 def latencies(engine: Deps, now: datetime) -> tuple[tuple[Group, Latency], ...]:
     """Quantiles of the last hour by service, model, version and region, from merged buckets."""
-    parts: dict[Group, list[tuple[int, int, dict[int, int]]]] = {}
+    parts: dict[Group, list[tuple[int, float, dict[int, float]]]] = {}
     end = floor_minute(now)
-    for row in engine.store.rows("latency_buckets", start=end - timedelta(hours=1), end=end):
+    found = engine.store.rows("window_histograms", measure="edge.inference.duration", start=end - HOUR, end=end)
+    for row in found:
         group = tuple((name, row[name]) for name in ("service", "model", "version", "region"))
         parts.setdefault(group, []).append((row["Scale"], row["Zero"], row["Buckets"]))
     merged = ((group, summarise(items)) for group, items in sorted(parts.items()))

@@ -12,6 +12,7 @@ from sloengine.errors import SloengineError
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import evaluate, latencies
 from sloengine.jobs.roll_up import catch_up, roll_up
+from sloengine.jobs.sql_measures import broken_queries
 from sloengine.jobs.transition import transition
 from sloengine.model import (
     EpisodeNow,
@@ -35,33 +36,50 @@ def write_statuses(engine: Deps, statuses: Sequence[Status], now: datetime) -> N
     last = engine.statuses_written_at
     if last and now - last < STATUS_EVERY:
         return
-    columns = [
-        "At",
-        "Slo",
-        "Indicator",
-        "ServiceName",
-        "Slice",
-        "Target",
-        "WindowDays",
-        "State",
-        "Reason",
-        "Sli",
-        "Good",
-        "Bad",
-        "Unknown",
-    ]
-    columns += ["Coverage", "BudgetRemaining", "Burn"]
-    engine.store.insert("slo_status", columns, [_status_row(s) for s in statuses])
+    rows = [_status_row(s) for s in statuses]
+    if rows:
+        engine.store.insert("slo_status", list(rows[0]), [list(row.values()) for row in rows])
     engine.statuses_written_at = now
 
 
-def _status_row(s: Status) -> list[object]:
+def _status_row(s: Status) -> dict[str, object]:
+    """A row of ``slo_status`` by column."""
     burn = {format_duration(b.window.long): b.long_burn for b in s.burns if b.long_burn is not None}
     burn |= {format_duration(b.window.short): b.short_burn for b in s.burns if b.short_burn is not None}
-    return [
-        s.at, s.slo.name, s.slo.indicator, s.slo.service, dict(s.group), s.slo.target, s.slo.window / timedelta(days=1),
-        s.state.value, s.reason, s.sli, s.counts.good, s.counts.bad, s.counts.unknown, s.coverage, s.budget_remaining, burn,
-    ]  # fmt: skip
+    low, high = s.interval or (None, None)
+    budget = s.budget
+    return {
+        "At": s.at,
+        "Slo": s.slo.name,
+        "Indicator": s.slo.indicator,
+        "ServiceName": s.slo.service,
+        "Slice": dict(s.group),
+        "Target": s.slo.target,
+        "WindowDays": s.slo.window / timedelta(days=1),
+        "State": s.state.value,
+        "Reason": s.reason,
+        "Sli": s.sli,
+        "Low": low,
+        "High": high,
+        "Good": float(s.counts.good),
+        "Bad": float(s.counts.bad),
+        "Unknown": float(s.counts.unknown),
+        "Coverage": s.coverage,
+        "BudgetRemaining": s.budget_remaining,
+        "Burn": burn,
+        "Effective": s.effective,
+        "Sampled": s.counts.sampled,
+        "Bridged": float(s.counts.bridged),
+        "Shifted": float(s.counts.shifted),
+        "ExcludedGood": float(s.excluded.good),
+        "ExcludedBad": float(s.excluded.bad),
+        "BudgetAllowed": budget.allowed if budget else None,
+        "BudgetLeftSeconds": budget.left_s if budget else None,
+        "ExhaustsInSeconds": budget.exhausts_in.total_seconds() if budget and budget.exhausts_in is not None else None,
+        "WindowStart": s.window_start,
+        "WindowEnd": s.window_end,
+        "Folded": s.folded,
+    }
 
 
 def export_transitions(engine: Deps) -> None:
@@ -126,7 +144,7 @@ def _snapshot(engine: Deps, statuses: Sequence[Status], now: datetime, took: flo
         nodes=tuple(_node(r) for r in engine.store.sql_rows("SELECT * FROM nodes_now ORDER BY DeviceId LIMIT 100000")),
         episodes=tuple(EpisodeNow(**e) for e in recent),
         outbox=queued,
-        problems=broken,
+        problems=broken + tuple(engine.derive_problems) + broken_queries(engine),
         tick_s=took,
     )
 

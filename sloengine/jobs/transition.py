@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from sloengine.alert.episodes import Decision, Episode, EpisodeState, decide, evidence_of, identity_of, labels_of
+from sloengine.errors import StoreError
 from sloengine.jobs.deps import Deps
 from sloengine.model import (
     Severity,
@@ -100,7 +101,7 @@ def _payload(engine: Deps, episode: Episode, status: Status, ended_at: datetime 
             receiver=engine.alerting.route.receiver,
             dedup_key=episode.dedup_key,
             labels=episode.labels,
-            annotations=_annotations(engine, episode, status),
+            annotations=_annotations(engine, episode, status, ended=ended_at is not None),
             started_at=episode.started_at,
             ended_at=ended_at,
             external_url=engine.settings.public_url,
@@ -108,7 +109,7 @@ def _payload(engine: Deps, episode: Episode, status: Status, ended_at: datetime 
     )
 
 
-def _annotations(engine: Deps, episode: Episode, status: Status) -> dict[str, str]:
+def _annotations(engine: Deps, episode: Episode, status: Status, *, ended: bool) -> dict[str, str]:
     """What a person needs to act: measured values belong here and never into labels."""
     where = ", ".join(f"{k} {v}" for k, v in status.group) or "everywhere"
     versions = ", ".join(f"{v or '(none)'}: {c.bad} of {c.valid} bad" for v, c in status.versions)
@@ -128,7 +129,23 @@ def _annotations(engine: Deps, episode: Episode, status: Status) -> dict[str, st
         "dashboard": f"/d/sloengine-on-call?var-region={dict(status.group).get('region', '$__all')}"
         f"&var-model={dict(status.group).get('model', '$__all')}",
     }
+    if status.slo.zero_tolerance and not ended:
+        found["failures"] = _failures(engine, status)
     return {k: v for k, v in found.items() if v}
+
+
+def _failures(engine: Deps, status: Status) -> str:
+    """Who failed an integrity check and how (M10): one false positive blocks updates, so the page must let a person judge."""
+    since = status.at - max((b.window.long for b in status.burns), default=status.slo.window)
+    try:
+        rows = engine.store.rows("integrity_failures", service=status.slo.service, since=since)
+    except StoreError as error:
+        return f"not known: {error}"
+    return "\n".join(
+        f"{r['device']}: {r['model']} {r['version']} {r['path']} has {r['hash'] or 'no hash'},"
+        f" expected {r['expected'] or 'unknown'}, signer {r['signer'] or 'unknown'}"
+        for r in rows
+    )
 
 
 def _percent(ratio: float | None) -> str:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 MAX_PIECE = timedelta(days=1)
 """One piece never spans more: a day of one gateway is deduplicated in bounded memory."""
 MAX_HOLE = timedelta(minutes=10)
 """Reading an untouched hole this short is cheaper than another statement."""
+MAX_BATCH = 2 * MAX_PIECE
+"""Gateway-time that one statement recomputes, all its gateways together: it is deduplicated in bounded memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,15 @@ class Piece:
     """Minutes ``[lo, hi)`` of one gateway."""
 
     gateway: str
+    lo: datetime
+    hi: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Minutes ``[lo, hi)`` of several gateways, recomputed by one statement."""
+
+    gateways: tuple[str, ...]
     lo: datetime
     hi: datetime
 
@@ -49,6 +61,32 @@ def _cover(gateway: str, minutes: Sequence[datetime]) -> list[Piece]:
     return out
 
 
+def batches(plan: Iterable[Piece]) -> list[Batch]:
+    """Pieces of different gateways joined where they nearly coincide: live traffic of a hundred gateways is one statement.
+
+    Each piece lies whole in one batch. A batch may reach up to ``MAX_HOLE`` beyond a piece, on the same day: recomputing a minute
+    that was not touched changes nothing.
+    """
+    out: list[list[Piece]] = []
+    for piece in sorted(plan, key=lambda p: (p.lo, p.hi, p.gateway)):
+        home = next((held for held in reversed(out[-8:]) if _fits(piece, held)), None)
+        if home is None:
+            out.append([piece])
+        else:
+            home.append(piece)
+    return [
+        Batch(tuple(sorted({p.gateway for p in held})), min(p.lo for p in held), max(p.hi for p in held))
+        for held in out
+    ]
+
+
+def _fits(piece: Piece, held: Sequence[Piece]) -> bool:
+    first = held[0]
+    near = abs(piece.lo - first.lo) <= MAX_HOLE and abs(piece.hi - first.hi) <= MAX_HOLE
+    length = max(piece.hi, first.hi + MAX_HOLE) - first.lo
+    return near and piece.lo.date() == first.lo.date() and length * (len(held) + 1) <= MAX_BATCH + 2 * MAX_HOLE
+
+
 def runs(plan: Iterable[Piece]) -> list[Piece]:
     """Adjacent pieces of a gateway joined, without bound: what lies between them is recomputed anyway."""
     out: list[Piece] = []
@@ -73,3 +111,18 @@ def days(lo: datetime, hi: datetime) -> list[tuple[datetime, datetime]]:
 
 def floor_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
+
+
+def floor_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def hours_of(plan: Iterable[Piece | Batch]) -> set[datetime]:
+    """Every hour in which a piece or batch has a minute."""
+    found: set[datetime] = set()
+    for piece in plan:
+        hour = floor_hour(piece.lo)
+        while hour < piece.hi:
+            found.add(hour)
+            hour += HOUR
+    return found

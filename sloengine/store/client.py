@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -12,11 +13,13 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from numpy.typing import NDArray
 
 from sloengine.config.settings import StoreSection
 from sloengine.errors import StoreError, StoreUnavailable
 
 Row = dict[str, Any]
+_INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
 
 # The driver logs each network error on its own before raising it; without a handler that lands on a user's terminal.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
@@ -24,8 +27,9 @@ logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 @cache
 def statement(name: str) -> str:
-    """SQL of ``store/queries/<name>.sql``."""
-    return resources.files("sloengine.store").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    """SQL of ``store/queries/<name>.sql``; a line ``-- include other`` stands for the text of ``other.sql``."""
+    text = resources.files("sloengine.store").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: statement(found[1]).rstrip("\n"), text)
 
 
 class Store:
@@ -43,6 +47,14 @@ class Store:
             StoreError: ClickHouse's own error.
         """
         return self.sql_rows(statement(name), parameters)
+
+    def table(self, name: str, **parameters: object) -> NDArray[Any]:
+        """Run ``queries/<name>.sql``, whose columns are numbers; a structured array by their names, or nothing by no name.
+
+        A hundred thousand rows cost tens of milliseconds less than as dictionaries. Raises as ``rows`` does.
+        """
+        found: NDArray[Any] = self._call(lambda client: client.query_np(statement(name), parameters=parameters))
+        return found
 
     def run(self, name: str, **parameters: object) -> int:
         """Run a writing statement; number of rows written."""

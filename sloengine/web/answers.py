@@ -15,9 +15,11 @@ class Answer(BaseModel):
 
 
 class Tally(Answer):
-    good: int
-    bad: int
-    unknown: int
+    good: int | float
+    bad: int | float
+    unknown: int | float
+    sampled: bool
+    """Whether these are estimates from weighted samples; they need not be whole numbers then."""
 
 
 class Burn(Answer):
@@ -27,7 +29,10 @@ class Burn(Answer):
     factor: float
     long_burn: float | None
     short_burn: float | None
+    over: bool
+    """Both points are over the factor."""
     exceeded: bool
+    """Over the factor, and surely so: this is what alerts."""
 
 
 class VersionTally(Tally):
@@ -47,6 +52,10 @@ class SloSlice(Answer):
     reason: str
     at: datetime
     sli: float | None
+    interval: tuple[float, float] | None
+    """95 % interval of ``sli``."""
+    effective: float | None
+    """Effective sample size; the number of valid events where each was counted once."""
     counts: Tally
     coverage: float | None
     budget_remaining: float | None
@@ -153,20 +162,29 @@ def _slice(status: Status) -> SloSlice:
         reason=status.reason,
         at=status.at,
         sli=status.sli,
-        counts=Tally(**_counts(status.counts)),
+        interval=status.interval,
+        effective=status.effective,
+        counts=_tally(status.counts),
         coverage=status.coverage,
         budget_remaining=status.budget_remaining,
         burns=[_burn(b) for b in status.burns],
         since_last_data_s=None if status.since_last_data is None else status.since_last_data.total_seconds(),
-        versions=[VersionTally(version=v, **_counts(c)) for v, c in status.versions],
+        versions=[VersionTally(version=v, **_tally(c).model_dump()) for v, c in status.versions],
         owner=slo.owner,
         runbook=slo.runbook,
         source=slo.source,
     )
 
 
-def _counts(counts: Counts) -> dict[str, int]:
-    return {"good": counts.good, "bad": counts.bad, "unknown": counts.unknown}
+def _tally(counts: Counts) -> Tally:
+    return Tally(
+        good=_number(counts.good), bad=_number(counts.bad), unknown=_number(counts.unknown), sampled=counts.sampled
+    )
+
+
+def _number(value: float) -> int | float:
+    """A whole number without its ``.0``: readers that expect counts keep getting them."""
+    return int(value) if float(value).is_integer() else value
 
 
 def _burn(burn: BurnReading) -> Burn:
@@ -177,6 +195,7 @@ def _burn(burn: BurnReading) -> Burn:
         factor=burn.factor,
         long_burn=burn.long_burn,
         short_burn=burn.short_burn,
+        over=burn.over,
         exceeded=burn.exceeded,
     )
 

@@ -57,8 +57,17 @@ def multiple(value: float | None) -> str:
     return f"{value:,.0f}×" if abs(value) >= 100 else f"{value:.1f}×" if value == 0 or value >= 0.05 else "< 0.1×"
 
 
-def count(value: int) -> str:
-    return f"{value:,d}"
+def count(value: float, *, sampled: bool = False) -> str:
+    """``1204881`` → ``"1,204,881"``; an estimate from samples is rounded and says so: ``1204.6`` → ``"≈1,205"``.
+
+    So does any other number that isn't whole. Less than one event is still more than none: ``0.2`` → ``"< 1"``.
+    """
+    if not isfinite(value):
+        return NONE
+    whole = round(value)
+    if value and not whole:
+        return "< 1"
+    return f"≈{whole:,d}" if sampled or whole != value else f"{whole:,d}"
 
 
 def seconds(value: float) -> str:

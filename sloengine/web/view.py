@@ -56,6 +56,8 @@ class Slice:
     target: str
     window: str
     sli: str
+    sampled: str
+    """How well samples pin the figure down; empty where every event was counted."""
     below_target: bool
     coverage: str
     thin_coverage: bool
@@ -67,6 +69,7 @@ class Slice:
     good: str
     bad: str
     unknown: str
+    failures: bool
     owner: Cell | None
     runbook: str | None
     runbook_text: Cell | None
@@ -311,46 +314,74 @@ def _slice(status: Status) -> Slice:
         target=figures.exact_percent(status.slo.target),
         window=format_duration(status.slo.window),
         sli=figures.ratio(status.sli, flawless=flawless),
+        sampled=_sampled(status),
         below_target=status.sli is not None and status.sli < status.slo.target,
         coverage=figures.ratio(status.coverage, flawless=True),
         thin_coverage=status.coverage is not None and status.coverage < 0.9,
-        budget=figures.budget(remaining, flawless=flawless),
+        budget=figures.NONE if status.slo.zero_tolerance else figures.budget(remaining, flawless=flawless),
         budget_bar=0.0 if remaining is None else round(100 * min(1.0, max(0.0, remaining)), 2),
         overspent=remaining is not None and remaining <= 0,
-        pairs=tuple(_pair(b) for b in status.burns),
+        pairs=tuple(_pair(b, zero_tolerance=status.slo.zero_tolerance) for b in status.burns),
         reason=_cell(status.reason, 140),
         good=_tally(status, status.counts.good),
         bad=_tally(status, status.counts.bad),
         unknown=_tally(status, status.counts.unknown),
+        failures=status.counts.bad > 0,
         owner=_cell(status.slo.owner, 40) if status.slo.owner else None,
         runbook=_link(status.slo.runbook),
         runbook_text=_cell(status.slo.runbook, 40) if status.slo.runbook else None,
         data_age=figures.age(status.since_last_data),
         versions=tuple(
-            (_cell(name or "no version", 40), figures.count(c.bad), figures.count(c.valid))
+            (
+                _cell(name or "no version", 40),
+                figures.count(c.bad, sampled=c.sampled),
+                figures.count(c.valid, sampled=c.sampled),
+            )
             for name, c in status.versions[:5]
         ),
     )
 
 
-def _tally(status: Status, number: int) -> str:
+def _tally(status: Status, number: float) -> str:
     # A query that failed counted nothing, which is not a count of zero.
-    return figures.NONE if status.state is State.BROKEN else figures.count(number)
+    return figures.NONE if status.state is State.BROKEN else figures.count(number, sampled=status.counts.sampled)
 
 
-def _pair(burn: BurnReading) -> Pair:
+def _sampled(status: Status) -> str:
+    """``sampled: 95 % sure of 99.1 % to 99.6 %``, or nothing where nothing was sampled."""
+    if not status.counts.sampled:
+        return ""
+    if status.interval is None:
+        return "sampled"
+    low, high = (figures.ratio(end, flawless=True) for end in status.interval)
+    return f"sampled: 95 % sure of {low} to {high}"
+
+
+def _pair(burn: BurnReading, *, zero_tolerance: bool) -> Pair:
     long, short = format_duration(burn.window.long), format_duration(burn.window.short)
-    verdict = "over the limit" if burn.exceeded else "not over the limit on both"
+    # Where nothing bad is tolerated, the burn is a number of events and no multiple of anything.
+    figure = _events if zero_tolerance else figures.multiple
+    on_long, on_short, limit = (figure(value) for value in (burn.long_burn, burn.short_burn, burn.factor))
     return Pair(
         severity=burn.window.severity.value,
         windows=f"{long} / {short}",
-        long=figures.multiple(burn.long_burn),
-        short=figures.multiple(burn.short_burn),
-        factor=figures.multiple(burn.factor),
+        long=on_long,
+        short=on_short,
+        factor=limit,
         exceeded=burn.exceeded,
-        meaning=f"{burn.window.severity.value}: {figures.multiple(burn.long_burn)} over {long},"
-        f" {figures.multiple(burn.short_burn)} over {short}, limit {figures.multiple(burn.factor)}: {verdict}",
+        meaning=f"{burn.window.severity.value}: {on_long} over {long}, {on_short} over {short}, limit {limit}:"
+        f" {_verdict_on(burn)}",
     )
+
+
+def _events(number: float | None) -> str:
+    return figures.NONE if number is None else f"{figures.count(number)} bad"
+
+
+def _verdict_on(burn: BurnReading) -> str:
+    if burn.exceeded:
+        return "over the limit"
+    return "over the limit, but by too few events to be sure" if burn.over else "not over the limit on both"
 
 
 def _link(url: str | None) -> str | None:

@@ -17,7 +17,7 @@ from sloengine.alert.episodes import (
     identity_of,
     labels_of,
 )
-from sloengine.model import BurnPolicy, BurnReading, BurnWindow, Counts, Severity, Slo, State, Status
+from sloengine.model import BurnPolicy, BurnReading, BurnWindow, Counts, Severity, Sli, Slo, State, Status
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -34,9 +34,8 @@ SLO = Slo(
     target=0.999,
     window=30 * DAY,
     by=("model", "region"),
-    where={},
+    sli=Sli(),
     policy=BurnPolicy("p", (PAGE, SLOW_PAGE, TICKET)),
-    threshold_s=None,
     owner=None,
     runbook=None,
     source="slos.yaml:1",
@@ -80,6 +79,7 @@ def episode(
 BURNING = status(page=(HIGH, HIGH), state=State.BURNING)
 QUIET = status()
 OVER = status(page=(HIGH, LOW))
+UNSURE = replace(BURNING, state=State.OK, burns=tuple(replace(b, sure=False) for b in BURNING.burns))
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,8 @@ OVER = status(page=(HIGH, LOW))
         ("both windows over", BURNING, None, FIRING, Reason.BURN_EXCEEDED, True),
         ("over again after an alert that has ended", BURNING, episode(RESOLVED), FIRING, Reason.BURN_EXCEEDED, True),
         ("goes on burning", BURNING, episode(), None, Reason.STILL_BURNING, True),
+        ("over by too few events to be sure: does not begin", UNSURE, None, None, Reason.NOTHING, False),
+        ("over, though no longer surely: does not end", UNSURE, episode(), None, Reason.STILL_BURNING, True),
         ("only the long window is over: does not begin", OVER, None, None, Reason.NOTHING, False),
         ("only the long window is over: ends", OVER, episode(), RESOLVED, Reason.QUIET_LONG_ENOUGH, False),
         ("quiet for a moment", QUIET, episode(bad=MINUTE), None, Reason.QUIET, False),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_one_fault_gives_exactly_one_page_within_two_minutes(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr[-3000:]
     # One object on stdout, and nothing else: json.loads refuses trailing text.
     result = json.loads(done.stdout)
-    assert set(result) == {"ok", "fault", "pages", "fault_to_page_s", "rows", "transport"}
+    assert set(result) == {"ok", "fault", "pages", "fault_to_page_s", "rows", "transport", "indicators"}
     assert result["ok"] is True
     assert result["transport"] == "collector"
     assert result["rows"] > 10_000
@@ -53,6 +54,7 @@ def test_one_fault_gives_exactly_one_page_within_two_minutes(tmp_path: Path) -> 
     }
     # Identity labels and no measured value among them.
     assert page["labels"] == wanted
+    every_indicator_is_live(result["indicators"])
     waited = datetime.fromisoformat(page["received_at"]) - datetime.fromisoformat(result["fault"]["began_at"])
     assert result["fault_to_page_s"] == pytest.approx(waited.total_seconds(), abs=0.1)
     assert 0 < result["fault_to_page_s"] <= 120
@@ -61,3 +63,17 @@ def test_one_fault_gives_exactly_one_page_within_two_minutes(tmp_path: Path) -> 
     assert int(ready[1]) <= 90
     for progress in ("train two versions", "start the store", "fold the past", "devices running inferences", "PAGE"):
         assert progress in done.stderr
+
+
+def every_indicator_is_live(indicators: dict[str, Any]) -> None:
+    """The worst slice of each has a figure; the fault burns M1 and M10 and shows in M9."""
+    assert list(indicators) == [f"M{n}" for n in range(1, 16)]
+    for name, worst in indicators.items():
+        assert set(worst) == {"slo", "slice", "state", "reason", "sli"}
+        assert worst["state"] in {"ok", "burning", "exhausted", "stale"}, (name, worst)
+        assert worst["reason"] != "nothing was ever received", (name, worst)
+        assert 0 <= worst["sli"] <= 1, (name, worst)
+    assert indicators["M1"]["slo"] == "digits-success"
+    assert indicators["M1"]["state"] == indicators["M10"]["state"] == "burning"
+    healthy = {name: worst for name, worst in indicators.items() if name not in {"M1", "M9", "M10"}}
+    assert {name: worst for name, worst in healthy.items() if worst["state"] in {"burning", "exhausted"}} == {}

@@ -11,11 +11,22 @@ from typing import Any
 import httpx
 
 from sloengine import jobs
-from sloengine.config.catalogue import load_policies
 from sloengine.config.routing import Alerting
 from sloengine.config.settings import EngineSection, Settings, StoreSection
 from sloengine.gameday.pager import Pager
-from sloengine.model import Catalogue, Node, Slo, Status
+from sloengine.model import (
+    BurnPolicy,
+    BurnWindow,
+    Catalogue,
+    Matcher,
+    Node,
+    Selector,
+    Severity,
+    Sli,
+    Slo,
+    Source,
+    Status,
+)
 from sloengine.state.database import open_database
 from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
@@ -42,6 +53,18 @@ SHARED_COLUMNS = [
 ]
 SUM_COLUMNS = [*SHARED_COLUMNS, "Value", "IsMonotonic"]
 HISTOGRAM_COLUMNS = [*SHARED_COLUMNS, "Count", "Scale", "ZeroCount", "PositiveOffset", "PositiveBucketCounts"]
+
+
+WORKBOOK = BurnPolicy(
+    "sre-workbook",
+    (
+        BurnWindow(Severity.PAGE, HOUR, 5 * MINUTE, 0.02),
+        BurnWindow(Severity.PAGE, 6 * HOUR, 30 * MINUTE, 0.05),
+        BurnWindow(Severity.TICKET, timedelta(days=1), 2 * HOUR, 0.10),
+        BurnWindow(Severity.TICKET, timedelta(days=3), 6 * HOUR, 0.10),
+    ),
+)
+"""Google, The Site Reliability Workbook, chapter 5, table 5-8."""
 
 
 @dataclass
@@ -147,8 +170,8 @@ def slo(
     indicator: str = "M1",
     by: tuple[str, ...] = ("model", "region"),
     target: float = 0.999,
-    threshold_s: float | None = None,
     service: str = SERVICE,
+    sli: Sli | None = None,
 ) -> Slo:
     return Slo(
         name=name,
@@ -156,16 +179,38 @@ def slo(
         description="",
         service=service,
         indicator=indicator,
+        sli=sli or INDICATORS[indicator],
         target=target,
         window=timedelta(days=30),
         by=by,
-        where={},
-        policy=load_policies()["sre-workbook"],
-        threshold_s=threshold_s,
+        policy=WORKBOOK,
         owner="ml",
         runbook="runbook.md",
         source="test:1",
     )
+
+
+def within(threshold_s: float) -> Sli:
+    """Requests answered within so many seconds (M2)."""
+    return Sli(
+        good=(Selector(Source.HISTOGRAM, "edge.inference.duration", (Matcher("value", "<=", repr(threshold_s)),)),),
+        total=(Selector(Source.HISTOGRAM, "edge.inference.duration"),),
+    )
+
+
+def _ratio(source: Source, name: str, attribute: str, good: str, bad: str) -> Sli:
+    return Sli(
+        good=(Selector(source, name, (Matcher(attribute, "=", good),)),),
+        bad=(Selector(source, name, (Matcher(attribute, "=", bad),)),),
+        total=(Selector(source, name),),
+    )
+
+
+INDICATORS = {
+    "M1": _ratio(Source.SUM, "edge.inference.requests", "edge.inference.outcome", "success", "failure"),
+    "M2": within(0.1),
+    "M4": _ratio(Source.DERIVED, "nodes.heard", "heard", "true", "false"),
+}
 
 
 class Rig:
@@ -228,11 +273,14 @@ class Rig:
             for row in self.store.sql_rows(sql)
         ]
 
-    def counts(self, indicator: str = "M1") -> dict[tuple[Any, ...], tuple[int, int, int]]:
+    def counts(self, measure: str = "edge.inference.requests") -> dict[tuple[Any, ...], tuple[float, float, float]]:
         """Newest revision: (service, model, version, region, gateway, rollout, minute) → good, bad, unknown."""
         rows = self.rows(
-            "SELECT ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Minute, Good, Bad, Unknown"
-            f" FROM sli_minutes FINAL WHERE Indicator = '{indicator}'"
+            "SELECT ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Minute,"
+            ' sumIf(Events, Attributes IN (\'{"edge.inference.outcome":"success"}\', \'{"heard":"true"}\')) AS Good,'
+            ' sumIf(Events, Attributes IN (\'{"edge.inference.outcome":"failure"}\', \'{"heard":"false"}\')) AS Bad,'
+            " sum(Events) - Good - Bad AS Unknown FROM count_minutes FINAL"
+            f" WHERE Measure = '{measure}' AND Items > 0 GROUP BY ALL"
         )
         return {tuple(r.values())[:7]: tuple(r.values())[7:] for r in rows}
 

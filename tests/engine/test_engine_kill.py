@@ -279,22 +279,24 @@ def test_a_crash_between_send_and_mark_repeats_the_same_key(rig: Rig, monkeypatc
     _one_page(rig)
 
 
-@pytest.mark.parametrize("point", ["middle of roll-up", "before the watermark", "before the statuses", "export"])
+DIES_AT = {"middle of roll-up": "fold_sums", "before the hours": "fold_hours"}
+
+
+@pytest.mark.parametrize("point", [*DIES_AT, "before the watermark", "before the statuses", "export"])
 def test_a_crash_in_the_tick_changes_no_bucket_and_no_page(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     rig.clock.now = _failing(rig)
     place = {
-        "middle of roll-up": (rig.deps.store, "run"),
         "before the watermark": (import_module("sloengine.jobs.roll_up"), "set_watermark"),
         "before the statuses": (import_module("sloengine.jobs.tick"), "write_statuses"),
         "export": (episode_rows, "mark_exported"),
-    }[point]
+    }.get(point)
     with monkeypatch.context() as patch:
-        if point == "middle of roll-up":
+        if place is None:
             whole = rig.deps.store.run
             patch.setattr(
-                rig.deps.store, "run", lambda name, **p: _die() if name == "roll_up_latency" else whole(name, **p)
+                rig.deps.store, "run", lambda name, **p: _die() if name == DIES_AT[point] else whole(name, **p)
             )
         else:
             patch.setattr(*place, _die)
@@ -306,5 +308,9 @@ def test_a_crash_in_the_tick_changes_no_bucket_and_no_page(
     assert len(minutes) == 61
     assert sum(good for good, _, _ in minutes.values()) == 95 * 60
     assert sum(bad for _, bad, _ in minutes.values()) == 5 * 60
+    hours = rig.rows(
+        "SELECT toUInt64(sum(Events)) AS n FROM count_hours FINAL WHERE Measure = 'edge.inference.requests'"
+    )
+    assert hours == [{"n": 100 * 60}]
     exported = "SELECT count() AS n, uniqExact(TransitionId) AS u FROM alert_transitions FINAL"
     assert list(rig.store.sql_rows(exported)[0].values()) == [1, 1]

@@ -151,6 +151,11 @@ def _dimensions(point: Point) -> Dimensions:
     return (s.service, s.model, s.version, s.region, s.gateway, s.rollout, _minute(point.at))
 
 
+def _node_dimensions(point: Point) -> Dimensions:
+    """Coverage is a node's, whatever models it runs."""
+    return (point.series.service, "", "", point.series.region, point.series.gateway, "", _minute(point.at))
+
+
 def expected_counts(points: Sequence[Point]) -> dict[Dimensions, tuple[int, int, int]]:
     sums: dict[Dimensions, list[int]] = defaultdict(lambda: [0, 0, 0])
     for run in _runs(points, histograms=False):
@@ -198,7 +203,7 @@ def expected_coverage(points: Sequence[Point]) -> dict[Dimensions, float]:
     heard: dict[tuple[object, ...], set[datetime]] = defaultdict(set)
     for point in points:
         if point.histogram is None:
-            heard[(*_dimensions(point)[:6], point.series.device)].add(point.at)
+            heard[(*_node_dimensions(point)[:6], point.series.device)].add(point.at)
     out: dict[Dimensions, float] = defaultdict(float)
     for key, moments in heard.items():
         ordered = sorted(moments)
@@ -230,17 +235,17 @@ def deliver_in(rig: Rig, points: Sequence[Point], ticks: Sequence[datetime]) -> 
 def found_buckets(rig: Rig) -> dict[tuple[Dimensions, int], Counter[int]]:
     rows = rig.rows(
         "SELECT ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Minute, Scale, Buckets"
-        " FROM latency_minutes FINAL WHERE notEmpty(Buckets)"
+        " FROM histogram_minutes FINAL WHERE notEmpty(Buckets) AND Measure = 'edge.inference.duration'"
     )
     return {(tuple(r.values())[:7], r["Scale"]): Counter(r["Buckets"]) for r in rows}
 
 
 def found_coverage(rig: Rig) -> dict[Dimensions, float]:
     rows = rig.rows(
-        "SELECT ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Minute, CoveredSeconds"
-        " FROM sli_minutes FINAL WHERE Indicator = 'M1'"
+        "SELECT ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Minute, Events"
+        " FROM count_minutes FINAL WHERE Measure = 'covered' AND Items > 0"
     )
-    return {tuple(r.values())[:7]: r["CoveredSeconds"] for r in rows}
+    return {tuple(r.values())[:7]: r["Events"] for r in rows}
 
 
 def _differences(found: dict, wanted: dict) -> dict:
@@ -287,7 +292,7 @@ def _by_model(rig: Rig, hour: datetime) -> dict:
     """Two versions of a model are two groups; here each history is judged whole."""
     histogram = import_module("sloengine.evaluate.histogram")
     parts: dict = defaultdict(list)
-    for row in rig.store.rows("latency_buckets", start=hour - HOUR, end=hour):
+    for row in rig.store.rows("window_histograms", measure="edge.inference.duration", start=hour - HOUR, end=hour):
         parts[(("model", row["model"]),)].append((row["Scale"], row["Zero"], row["Buckets"]))
     assert len(latencies(rig.deps, hour)) >= len(parts)
     return {group: histogram.summarise(items) for group, items in parts.items()}
@@ -298,10 +303,10 @@ def test_a_second_run_over_the_same_rows_writes_nothing(rig: Rig) -> None:
     points = [p for n in range(4) for p in history(dice, n).points]
     end = max(p.ingested for p in points) + MINUTE
     deliver_in(rig, points, [end])
-    for table in ("sli_minutes", "latency_minutes"):
+    for table in ("count_minutes", "histogram_minutes"):
         rig.store.command(f"OPTIMIZE TABLE {table} FINAL")
-    before = {t: rig.revisions(t) for t in ("sli_minutes", "latency_minutes")}
-    newest = "SELECT max(Revision) AS r FROM sli_minutes"
+    before = {t: rig.revisions(t) for t in ("count_minutes", "histogram_minutes")}
+    newest = "SELECT max(Revision) AS r FROM count_minutes"
     revision = rig.store.sql_rows(newest)[0]["r"]
     with rig.deps.state.begin() as connection:
         connection.exec_driver_sql("DELETE FROM watermarks")
@@ -325,9 +330,9 @@ def test_an_old_point_rewrites_its_minute_and_the_next_points_and_no_other(rig: 
     rig.points.duration(late, BASE + 60 * MINUTE, (6, 0, -300, [600]), ingested=second)
     rig.points.flush()
     jobs.roll_up(rig.deps, second)
-    for table in ("sli_minutes", "latency_minutes"):
+    for table in ("count_minutes", "histogram_minutes"):
         rewritten = rig.rows(
-            f"SELECT GatewayId, Minute FROM {table} WHERE Revision = {int(second.timestamp() * 1000)} ORDER BY Minute"
+            f"SELECT DISTINCT GatewayId, Minute FROM {table} WHERE Revision = {int(second.timestamp() * 1000)} ORDER BY Minute"
         )
         assert [tuple(r.values()) for r in rewritten] == [("gw-1", BASE + m * MINUTE) for m in (60, 61)], table
 

@@ -15,11 +15,11 @@ from sloengine import jobs
 from sloengine.model import Node, State
 from sloengine.state.database import set_watermark, transaction
 
-HOSTILE = "'); DROP TABLE sli_minutes; --\"`\\{x:String}%s\n\x00\u202e💥" + "x" * 300
+HOSTILE = "'); DROP TABLE count_minutes; --\"`\\{x:String}%s\n\x00\u202e💥" + "x" * 300
 
 
 def _freshness(rig: Rig, gateway: str) -> dict[datetime, tuple[int, int]]:
-    return {key[6]: value[:2] for key, value in rig.counts("M4").items() if key[4] == gateway}
+    return {key[6]: value[:2] for key, value in rig.counts("nodes.heard").items() if key[4] == gateway}
 
 
 def _fleet(rigs: Callable[..., Rig], *names: str) -> Rig:
@@ -125,11 +125,11 @@ def test_a_store_that_goes_away_during_a_tick_is_a_problem_and_loses_nothing(
     late = Series(model="late", device="node-3", start=BASE - MINUTE)
     rig.points.count(late, BASE + 30 * MINUTE, 77, ingested=BASE + 61 * MINUTE)
     rig.points.flush()
-    # It dies between the requests' roll-up and the latencies'.
+    # It dies when the late minute is folded and its hour is not.
     whole = rig.deps.store.run
 
     def run(name: str, **parameters: object) -> int:
-        if name == "roll_up_latency" and process.poll() is None:
+        if name == "fold_hours" and process.poll() is None:
             process.kill()
             process.wait(30)
         return whole(name, **parameters)
@@ -182,9 +182,9 @@ def test_rows_that_should_not_exist_hurt_no_other_slice(rig: Rig) -> None:
     # A point that says nothing usable is not a count of anything.
     assert {k: v for k, v in rig.counts().items() if k[1].startswith("bad") and v != (0, 0, 0)} == {}
     assert "strange" not in statuses
-    assert (
-        rig.store.sql_rows("SELECT count() AS n FROM sli_minutes WHERE Minute > now() + toIntervalDay(2)")[0]["n"] == 0
-    )
+    for table in ("count_minutes", "histogram_minutes"):
+        ahead = f"SELECT count() AS n FROM {table} WHERE Minute > now() + toIntervalDay(2)"
+        assert rig.store.sql_rows(ahead) == [{"n": 0}], table
     rig.tick(BASE + 62 * MINUTE)
     assert len(rig.pager.received) == 1
 

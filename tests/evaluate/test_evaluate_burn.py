@@ -7,14 +7,15 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom  # type: ignore[import-untyped]
 
 from sloengine.config.catalogue import load_policies
-from sloengine.evaluate.burn import budget_remaining, burn_rate, error_ratio, read_burns, windows_of
-from sloengine.model import BurnReading, BurnWindow, Counts, Severity, Slo
+from sloengine.evaluate.burn import budget_of, budget_remaining, burn_rate, error_ratio, read_burns, windows_of
+from sloengine.model import BurnReading, BurnWindow, Counts, Severity, Sli, Slo
 
 POLICY = load_policies()["sre-workbook"]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-EVENTS_PER_S = 3
+EVENTS_PER_S = 30
 
 counts = st.builds(
     Counts,
@@ -26,7 +27,7 @@ counts = st.builds(
 targets = st.floats(0.01, 0.99999)
 
 
-def slo(target: float = 0.999, window: timedelta = 30 * DAY) -> Slo:
+def slo(target: float = 0.999, window: timedelta = 30 * DAY, *, zero_tolerance: bool = False) -> Slo:
     return Slo(
         name="digits-success",
         display_name="Digits answered",
@@ -36,12 +37,12 @@ def slo(target: float = 0.999, window: timedelta = 30 * DAY) -> Slo:
         target=target,
         window=window,
         by=(),
-        where={},
+        sli=Sli(),
         policy=POLICY,
-        threshold_s=None,
         owner=None,
         runbook=None,
         source="slos.yaml:1",
+        zero_tolerance=zero_tolerance,
     )
 
 
@@ -103,7 +104,7 @@ def test_a_burn_never_exceeds_one_over_the_budget(held: Counts, target: float) -
 def test_the_budget_left_agrees_with_exact_arithmetic(held: Counts, target: float) -> None:
     left = budget_remaining(held, target)
     if held.valid:
-        exact = 1 - Fraction(held.bad, held.valid) / (1 - Fraction(target))
+        exact = 1 - Fraction(held.bad) / Fraction(held.valid) / (1 - Fraction(target))
         assert left == pytest.approx(float(exact), rel=1e-9, abs=1e-9)
 
 
@@ -151,8 +152,118 @@ def test_a_window_pair_is_exceeded_only_if_both_are(
     assert BurnReading(pair, 14.4, long, short).exceeded is exceeded, case
 
 
+def test_what_is_over_but_not_surely_so_does_not_alert() -> None:
+    pair = BurnWindow(Severity.PAGE, HOUR, 5 * MINUTE, 0.02)
+    reading = BurnReading(pair, 14.4, 15.0, 15.0, sure=False)
+    assert (reading.over, reading.exceeded) == (True, False)
+
+
+def page_of(long: Counts, window: Counts | None = None, target: float = 0.999) -> BurnReading:
+    """The fast page with the same events in both of its windows."""
+    held = {HOUR: long, 5 * MINUTE: long} | ({} if window is None else {30 * DAY: window})
+    return read_burns(slo(target), held, 30 * DAY)[0]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"), [(0, 1), (60, 1), (600, 10), (10_620, 180), (106_200, 1_800), (100, 100), (9, 1)]
+)
+@pytest.mark.parametrize("target", [0.9, 0.99, 0.999])
+def test_a_burn_is_sure_if_99_of_100_samples_of_a_burn_at_the_limit_would_hold_fewer_bad_events(
+    good: int, bad: int, target: float
+) -> None:
+    page = page_of(Counts(good, bad), target=target)
+    limit = 14.4 * (1 - target)
+    over = bad / (good + bad) > limit
+    assert page.over is over
+    # Clopper and Pearson's bound is over a limit exactly if so many bad events, or more, are that unlikely at the limit.
+    chance = float(binom.sf(bad - 1, good + bad, min(1.0, limit)))
+    assert page.exceeded is (over and chance < 0.01), chance
+
+
+def test_samples_prove_less_than_as_many_events() -> None:
+    counted = Counts(good=980, bad=20)
+    sampled = Counts(good=980, bad=20, good_squares=980 * 100.0, bad_squares=20 * 100.0)
+    assert (counted.sampled, sampled.sampled) == (False, True)
+    assert page_of(counted).exceeded is False, "20 bad of 1,000 may be 14.4 by luck"
+    counted, sampled = counted + counted + counted, sampled + sampled + sampled
+    assert page_of(counted).exceeded is True
+    assert (page_of(sampled).over, page_of(sampled).exceeded) == (True, False), (
+        "6 spans of weight 10 prove less than 60 events"
+    )
+
+
+def test_errors_that_were_all_kept_prove_nothing_beside_successes_that_were_hardly_kept() -> None:
+    """A tail sampler keeps every failure and 1 % of the rest: in a short window the rest may be missing altogether."""
+    failures = Counts(bad=5, good_squares=0.0, bad_squares=5.0)
+    window = Counts(good=100_000, bad=50, good_squares=100_000 * 100.0, bad_squares=50.0)
+    assert page_of(failures, window + failures, 0.99).over is True
+    assert page_of(failures, window + failures, 0.99).exceeded is False
+    assert page_of(failures, Counts(good=100_000, bad=55), 0.99).exceeded is True, "all kept: five of five is proof"
+
+
+def test_weights_are_squared_where_any_part_was_sampled() -> None:
+    exact, sampled = Counts(good=3, bad=1), Counts(good=4, bad=2, good_squares=16.0, bad_squares=8.0)
+    assert (exact + exact).squares == (6, 2)
+    assert (exact + exact).sampled is False
+    assert (exact + sampled).squares == (sampled + exact).squares == (19.0, 9.0)
+    assert (exact + sampled).sampled is True
+
+
+@pytest.mark.parametrize(
+    ("case", "parts", "burn", "expected"),
+    [
+        ("untouched", [(0.99, Counts(good=1000))], 0.0, (10, 0, 1.0, 1.0, None)),
+        ("half", [(0.99, Counts(good=1990, bad=10))], 1.0, (20, 10, 0.5, 0.5, None)),
+        ("half, going twice too fast", [(0.99, Counts(good=1990, bad=10))], 2.0, (20, 10, 0.5, 0.5, 0.25)),
+        ("overspent once", [(0.99, Counts(good=980, bad=20))], 9.0, (10, 20, -1.0, -1.0, 0.0)),
+        # Half the events were promised 90 %, the other half 99 %: 100 + 10 may be bad of 2,000.
+        (
+            "a promise that was tightened",
+            [(0.9, Counts(good=1000)), (0.99, Counts(945, 55))],
+            None,
+            (110, 55, 0.5, 0.5, None),
+        ),
+    ],
+)
+def test_budgets_in_events_and_in_time(
+    case: str,
+    parts: list[tuple[float, Counts]],
+    burn: float | None,
+    expected: tuple[float, float, float, float, float | None],
+) -> None:
+    """``expected``: allowed, spent, share remaining; the same as a multiple of the whole budget's time, exhaustion in windows."""
+    allowed, spent, remaining, left, exhausted = expected
+    found = budget_of(slo(0.99), parts, 30 * DAY, burn)
+    assert found is not None, case
+    assert (found.allowed, found.spent, found.remaining) == pytest.approx((allowed, spent, remaining)), case
+    valid = sum(c.valid for _, c in parts)
+    assert found.left_s == pytest.approx(left * allowed / valid * 30 * 86400), case
+    assert found.exhausts_in == (None if exhausted is None else pytest.approx(30 * DAY * exhausted, abs=MINUTE)), case
+
+
+def test_there_is_no_budget_without_events() -> None:
+    assert budget_of(slo(), [(0.999, Counts(unknown=5))], 30 * DAY) is None
+    assert budget_of(slo(), [], 30 * DAY) is None
+
+
+@given(counts.filter(lambda c: c.valid > 0), targets)
+def test_a_budget_in_one_part_is_the_plain_one(held: Counts, target: float) -> None:
+    found = budget_of(slo(target), [(target, held)], 30 * DAY)
+    assert found is not None
+    assert found.remaining == pytest.approx(budget_remaining(held, target), rel=1e-9, abs=1e-9)
+
+
+def test_where_nothing_bad_is_tolerated_one_bad_event_alerts_and_the_burn_is_their_number() -> None:
+    never = slo(1.0, zero_tolerance=True)
+    held = {HOUR: Counts(good=10**6, bad=3), 5 * MINUTE: Counts(good=10, bad=1)}
+    page = read_burns(never, held, 30 * DAY)[0]
+    assert (page.factor, page.long_burn, page.short_burn, page.exceeded) == (0.0, 3, 1, True)
+    clean = read_burns(never, dict.fromkeys(held, Counts(good=10**6)), 30 * DAY)[0]
+    assert clean.exceeded is False
+
+
 def test_windows_that_were_not_measured_read_as_none() -> None:
-    readings = read_burns(slo(), {HOUR: Counts(good=1)})
+    readings = read_burns(slo(), {HOUR: Counts(good=1)}, 30 * DAY)
     assert [(r.long_burn, r.short_burn) for r in readings] == [(0.0, None), (None, None), (None, None), (None, None)]
 
 
@@ -189,8 +300,11 @@ def test_minute_buckets_detect_a_total_outage_and_reset_like_a_brute_force_count
     for end_s in range(began_s - 600 + 60, ended_s + 5400, 60):
         bad = sum(EVENTS_PER_S for s in range(end_s - 60, end_s) if began_s <= s < ended_s)
         minutes.append(Counts(good=60 * EVENTS_PER_S - bad, bad=bad))
-        page = read_burns(slo(), {HOUR: sum(minutes, Counts()), 5 * MINUTE: sum(list(minutes)[-5:], Counts())})[0]
-        assert page.exceeded is brute.over(end_s), f"{end_s - began_s} s after the outage began"
+        held = {HOUR: sum(minutes, Counts()), 5 * MINUTE: sum(list(minutes)[-5:], Counts())}
+        page = read_burns(slo(), held, 30 * DAY)[0]
+        assert page.over is brute.over(end_s), f"{end_s - began_s} s after the outage began"
+        # Thirty events a second leave no doubt, so what is over alerts.
+        assert page.exceeded is page.over
         fired += [end_s] if page.exceeded else []
     assert fired[0] == began_s + 60, "the first minute bucket of the outage is enough"
     assert fired[-1] == ended_s + 240, "the last end of a five-minute window that still holds a bad minute"

@@ -7,7 +7,7 @@ from sloengine.store.client import Store
 REGIONS = ("eu-north", "ap-south")
 VERSIONS = ("1.0.0", "2.0.0")
 MINUTES = 30
-SLOW = {200: 3}
+SLOW = {200: 1.5}
 """A few slow requests, in the bucket of this index at either scale."""
 
 
@@ -32,53 +32,47 @@ def _minutes(first: datetime) -> list[tuple[datetime, str, str]]:
     ]
 
 
+DIMENSIONS = ["ServiceName", "ModelName", "ModelVersion", "Region", "GatewayId", "RolloutId"]
+
+
 def _outcomes(store: Store, first: datetime) -> None:
-    dimensions = "ServiceName ModelName ModelVersion Region GatewayId RolloutId"
-    columns = f"Indicator {dimensions} Minute Good Bad Unknown CoveredSeconds Revision"
-    rows = [
-        [
-            "M1",
-            "digits",
-            "digits",
-            v,
-            r,
-            f"gw-{r}",
-            "",
-            at,
-            98 if v == "1.0.0" else 80,
-            2 if v == "1.0.0" else 20,
-            1,
-            60.0,
-            rev,
-        ]
-        for at, r, v in _minutes(first)
-        # An older revision of each minute, which must not count.
-        for rev in (1, 2)
+    columns = ["Measure", *DIMENSIONS, "Attributes", "Minute", "Events", "Squares", "Items", "Revision"]
+    outcomes = [
+        ('{"edge.inference.outcome":"success"}', 98.0, 80.0),
+        ('{"edge.inference.outcome":"failure"}', 2.0, 20.0),
+        # Neither good nor bad: an outcome of a device's own making, and none at all.
+        ('{"edge.inference.outcome":"shrug"}', 0.75, 0.75),
+        ("", 0.25, 0.25),
     ]
-    store.insert("sli_minutes", columns.split(), rows)
+    rows: list[list[object]] = []
+    for at, region, version in _minutes(first):
+        key = ["digits", "digits", version, region, f"gw-{region}", ""]
+        for attributes, old, new in outcomes:
+            events = old if version == "1.0.0" else new
+            # An older revision of each minute, and another measure of the same attributes, which must not count.
+            for measure, number, revision in (
+                ("edge.inference.requests", 7 * events, 1),
+                ("edge.inference.requests", events, 2),
+                ("edge.model.loads", 1000.0, 2),
+            ):
+                rows.append([measure, *key, attributes, at, number, number, 1, revision])
+    store.insert("count_minutes", columns, rows)
 
 
 def _latencies(store: Store, first: datetime) -> None:
-    columns = [
-        "ServiceName",
-        "ModelName",
-        "ModelVersion",
-        "Region",
-        "GatewayId",
-        "RolloutId",
-        "Minute",
-        "Scale",
-        "Zero",
-        "Buckets",
-        "Revision",
-    ]
-    rows = [
+    columns = ["Measure", *DIMENSIONS, "Minute", "Scale", "Bounds", "Zero", "Buckets", "Items", "Revision"]
+    rows: list[list[object]] = []
+    for at, region, version in _minutes(first):
+        key = ["digits", "digits", version, region, f"gw-{region}", "", at]
         # Two scales at once: a device may have had to halve its resolution; below 1 s the indices are negative.
-        ["digits", "digits", v, r, f"gw-{r}", "", at, scale, 1, {-300 // step: 90, -257 // step: 7, **SLOW}, 1]
-        for at, r, v in _minutes(first)
-        for scale, step in ((6, 1), (5, 2))
-    ]
-    store.insert("latency_minutes", columns, rows)
+        # Weights are halves, as of samples.
+        for scale, step in ((6, 1), (5, 2)):
+            buckets = {-300 // step: 45.5, -257 // step: 3.5, **SLOW}
+            rows.append(["edge.inference.duration", *key, scale, [], 0.5, buckets, 1, 1])
+        # Explicit buckets of a foreign device, and the scores: other numbers altogether, which must not be merged with these.
+        rows.append(["edge.inference.duration", *key, 0, [0.005, 0.1, 5.0], 0.0, {3: 900.0}, 1, 1])
+        rows.append(["edge.inference.score", *key, -2, [], 0.0, {40: 900.0}, 1, 1])
+    store.insert("histogram_minutes", columns, rows)
 
 
 def _nodes(store: Store, end: datetime) -> None:

@@ -112,9 +112,22 @@ def test_success_counts_the_newest_revision_once(store: Store) -> None:
     assert row["success_rate"] == pytest.approx(good / (good + bad), abs=1e-12)
 
 
+def test_what_is_neither_success_nor_failure_is_unknown(store: Store) -> None:
+    rows = ask(store, query("traffic"))
+    slices = 2 * (MINUTES + 10)
+    assert sum(r["unknown"] for r in rows) == slices
+    assert sum(r["bad"] for r in rows) == 2 * (MINUTES * 2 + 10 * 20)
+
+
+def test_gateways_are_told_by_their_share_of_failures(store: Store) -> None:
+    good, bad = MINUTES * 98 + 10 * 80, MINUTES * 2 + 10 * 20
+    rows = {r["gateway"]: (r["error_rate"], r["bad"], r["valid"]) for r in ask(store, query("nodes_failing"))}
+    assert rows == {f"gw-{r}": (pytest.approx(bad / (good + bad)), bad, good + bad) for r in REGIONS}
+
+
 def test_quantiles_in_sql_are_those_of_the_engine(store: Store) -> None:
     rows = ask(store, query("latency_by_region"))
-    one = [(6, 1, {-300: 90, -257: 7, **SLOW}), (5, 1, {-150: 90, -129: 7, **SLOW})]
+    one = [(6, 0.5, {-300: 45.5, -257: 3.5, **SLOW}), (5, 0.5, {-150: 45.5, -129: 3.5, **SLOW})]
     expected = summarise(one)
     assert expected is not None
     assert {r["region"] for r in rows} == set(REGIONS)

@@ -7,7 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sloengine.rollup.plan import MAX_HOLE, MAX_PIECE, MINUTE, Piece, days, floor_minute, pieces, runs
+from sloengine.rollup.plan import (
+    HOUR,
+    MAX_BATCH,
+    MAX_HOLE,
+    MAX_PIECE,
+    MINUTE,
+    Batch,
+    Piece,
+    batches,
+    days,
+    floor_hour,
+    floor_minute,
+    hours_of,
+    pieces,
+    runs,
+)
 
 MIDNIGHT = datetime(2026, 2, 28, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -119,10 +134,147 @@ def test_a_minute_is_floored(moment: datetime) -> None:
     assert (floor.second, floor.microsecond) == (0, 0)
 
 
-def test_adjacent_pieces_of_a_gateway_join_and_others_stay():
+def test_adjacent_pieces_of_a_gateway_join_and_others_stay() -> None:
     day = datetime(2026, 11, 1, tzinfo=UTC)
     first = Piece("a", day, day + timedelta(days=1))
     second = Piece("a", day + timedelta(days=1), day + timedelta(days=2))
     apart = Piece("a", day + timedelta(days=3), day + timedelta(days=4))
     other = Piece("b", day + timedelta(days=4), day + timedelta(days=5))
     assert runs([first, second, apart, other]) == [Piece("a", first.lo, second.hi), apart, other]
+
+
+# --- batches
+
+live = st.lists(
+    st.tuples(st.integers(0, 200).map(lambda n: f"gw-{n}"), st.integers(-15, 25).map(lambda n: MIDNIGHT + n * MINUTE)),
+    max_size=80,
+)
+"""Many gateways within few minutes, which is what a tick sees; around midnight."""
+
+
+def gateway_time(batch: Batch) -> timedelta:
+    return (batch.hi - batch.lo) * len(batch.gateways)
+
+
+@given(st.one_of(touched, live))
+def test_each_piece_lies_whole_in_a_batch_that_names_its_gateway(some: list[tuple[str, datetime]]) -> None:
+    plan = pieces(some)
+    found = batches(plan)
+    for piece in plan:
+        assert any(piece.gateway in b.gateways and b.lo <= piece.lo and piece.hi <= b.hi for b in found)
+    assert sum(len(b.gateways) for b in found) <= len(plan)
+    assert {g for b in found for g in b.gateways} == {p.gateway for p in plan}
+
+
+@given(st.one_of(touched, live))
+def test_a_batch_stays_within_its_day_and_reaches_little_beyond_its_pieces(some: list[tuple[str, datetime]]) -> None:
+    plan = pieces(some)
+    for batch in batches(plan):
+        assert batch.lo.date() == (batch.hi - timedelta(microseconds=1)).date()
+        assert list(batch.gateways) == sorted(set(batch.gateways))
+        for gateway in batch.gateways:
+            # Ends lie within a hole of the first piece's end, on either side of it.
+            mine = [p for p in plan if p.gateway == gateway and batch.lo <= p.lo and p.hi <= batch.hi]
+            assert min(p.lo for p in mine) - batch.lo <= MAX_HOLE
+            assert batch.hi - max(p.hi for p in mine) <= 2 * MAX_HOLE
+
+
+@given(st.one_of(touched, live), st.randoms())
+def test_the_order_of_pieces_does_not_matter(some: list[tuple[str, datetime]], random: object) -> None:
+    plan = pieces(some)
+    shuffled = list(plan)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert batches(shuffled) == batches(plan)
+
+
+long_pieces = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(0, 12), st.integers(1300, 1427)).map(
+        lambda g: Piece(f"gw-{g[0]}", MIDNIGHT + g[1] * MINUTE, MIDNIGHT + (g[1] + g[2]) * MINUTE)
+    ),
+    max_size=20,
+    unique_by=lambda p: p.gateway,
+)
+
+
+@given(st.one_of(long_pieces, live.map(pieces)))
+def test_a_statement_recomputes_a_bounded_amount(plan: list[Piece]) -> None:
+    for batch in batches(plan):
+        assert gateway_time(batch) <= MAX_BATCH + 2 * MAX_HOLE, batch
+
+
+def test_the_live_traffic_of_a_hundred_gateways_is_one_statement() -> None:
+    now = MIDNIGHT + HOUR
+    plan = [Piece(f"gw-{n:03d}", now, now + (1 + n % 3) * MINUTE) for n in range(100)]
+    assert batches(plan) == [Batch(tuple(f"gw-{n:03d}" for n in range(100)), now, now + 3 * MINUTE)]
+
+
+def test_two_gateways_that_return_from_a_day_away_are_one_statement_and_a_third_is_another() -> None:
+    plan = [Piece(name, MIDNIGHT, MIDNIGHT + DAY) for name in "abc"]
+    assert batches(plan) == [Batch(("a", "b"), MIDNIGHT, MIDNIGHT + DAY), Batch(("c",), MIDNIGHT, MIDNIGHT + DAY)]
+
+
+def test_a_returning_gateway_does_not_make_the_live_ones_be_reread() -> None:
+    now = MIDNIGHT + 20 * HOUR
+    plan = [Piece("back", MIDNIGHT, now), Piece("live", now - MINUTE, now)]
+    assert batches(plan) == [Batch(("back",), MIDNIGHT, now), Batch(("live",), now - MINUTE, now)]
+
+
+@pytest.mark.parametrize(
+    ("case", "one", "other", "together"),
+    [
+        ("ten minutes apart at the start", ("10:00", "11:00"), ("10:10", "11:00"), True),
+        ("eleven", ("10:00", "11:00"), ("10:11", "11:00"), False),
+        ("ten minutes apart at the end", ("10:00", "11:00"), ("10:00", "11:10"), True),
+        ("eleven at the end", ("10:00", "11:00"), ("10:00", "11:11"), False),
+    ],
+)
+def test_pieces_that_nearly_coincide_join(
+    case: str, one: tuple[str, str], other: tuple[str, str], together: bool
+) -> None:
+    plan = [
+        Piece(name, at(f"2026-03-01 {lo}"), at(f"2026-03-01 {hi}")) for name, (lo, hi) in (("a", one), ("b", other))
+    ]
+    assert (len(batches(plan)) == 1) is together, case
+
+
+def test_pieces_on_two_sides_of_midnight_stay_two_statements() -> None:
+    plan = [Piece("a", MIDNIGHT - MINUTE, MIDNIGHT), Piece("b", MIDNIGHT, MIDNIGHT + MINUTE)]
+    assert [b.gateways for b in batches(plan)] == [("a",), ("b",)]
+
+
+def test_nothing_needs_no_statement() -> None:
+    assert batches([]) == []
+    assert hours_of([]) == set()
+
+
+# --- hours
+
+
+@given(touched)
+def test_the_hours_of_a_plan_are_those_in_which_it_has_a_minute(some: list[tuple[str, datetime]]) -> None:
+    plan = pieces(some)
+    # Minute by minute, which shares nothing with counting in hours.
+    brute = {(p.lo + n * MINUTE).replace(minute=0) for p in plan for n in range(int((p.hi - p.lo) / MINUTE))}
+    assert hours_of(plan) == brute
+    assert hours_of(batches(plan)) >= brute
+    assert {floor_hour(m) for _, m in some} <= brute
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "hours"),
+    [
+        ("2026-02-28 10:00", "2026-02-28 11:00", ["2026-02-28 10:00"]),
+        ("2026-02-28 10:59", "2026-02-28 11:01", ["2026-02-28 10:00", "2026-02-28 11:00"]),
+        ("2026-02-28 23:59", "2026-03-01 00:00", ["2026-02-28 23:00"]),
+    ],
+)
+def test_hours_by_example(lo: str, hi: str, hours: list[str]) -> None:
+    assert hours_of([Piece("gw", at(lo), at(hi))]) == {at(h) for h in hours}
+    assert hours_of([Batch(("gw", "other"), at(lo), at(hi))]) == {at(h) for h in hours}
+
+
+@given(moments)
+def test_an_hour_is_floored(moment: datetime) -> None:
+    floor = floor_hour(moment)
+    assert timedelta() <= moment - floor < HOUR
+    assert (floor.minute, floor.second, floor.microsecond) == (0, 0, 0)

@@ -4,19 +4,22 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from web_snapshots import HOSTILE, NOW, bad_day, calm, episode, hostile, node, slo, status
+from web_snapshots import HOSTILE, NOW, PAGE, bad_day, calm, episode, hostile, node, slo, status
 
-from sloengine.model import Counts, Snapshot, State
+from sloengine.model import BurnPolicy, BurnReading, Counts, Snapshot, State
 from sloengine.web.app import create_app
 from sloengine.web.view import NODES_MAX, SLICES_MAX, Limits, worst_first
 
 EMPTY = Snapshot(at=None)
+SAMPLED = Counts(good=1204.5, bad=20.25, good_squares=19_000.0, bad_squares=300.0)
+ONE_PAIR = slo(policy=BurnPolicy("one", (PAGE,)))
 
 
 class Tags(HTMLParser):
@@ -118,6 +121,44 @@ def test_every_figure_of_a_slice_is_on_the_page() -> None:
         assert text in html, text
 
 
+def test_sampled_figures_are_marked_and_counted_ones_are_not() -> None:
+    guessed = status(counts=SAMPLED, interval=(0.975, 0.99125), versions=(("2", SAMPLED),))
+    html = page(Snapshot(at=NOW, statuses=(guessed,)))
+    for text in (
+        "≈1,204 <span",
+        "≈20 bad",
+        "≈0 unknown",
+        "sampled: 95 % sure of 97.5 % to 99.12 %",
+        "≈20 bad of ≈1,225",
+    ):
+        assert text in html, text
+    counted = page(bad_day())
+    assert "≈" not in counted
+    assert "sampled" not in counted
+
+
+def test_a_burn_that_few_events_do_not_prove_is_not_shown_as_exceeded() -> None:
+    sure = status(of=ONE_PAIR, burns=(38.4, 41.2))
+    unsure = replace(sure.burns[0], sure=False)
+    html = page(Snapshot(at=NOW, statuses=(sure,)))
+    assert 'limit 14.4×: over the limit"' in html
+    assert '<li class="exceeded"' in html
+    html = page(Snapshot(at=NOW, statuses=(replace(sure, burns=(unsure,)),)))
+    assert 'limit 14.4×: over the limit, but by too few events to be sure"' in html
+    assert "exceeded" not in html
+
+
+def test_where_nothing_bad_is_tolerated_the_page_counts_and_multiplies_nothing() -> None:
+    never = slo("integrity", indicator="M10", target=1.0, zero_tolerance=True, policy=ONE_PAIR.policy)
+    failed = status(State.EXHAUSTED, of=slo(), counts=Counts(500, 3), burns=(3.0, 1.0, 3.0, 1.0, 3.0, 1.0))
+    burns = (BurnReading(never.policy.windows[0], 0.0, 3.0, 1.0),)
+    html = page(Snapshot(at=NOW, statuses=(replace(failed, slo=never, burns=burns, budget_remaining=-2.0),)))
+    assert "3 bad / 1 bad" in html
+    assert "×" not in html
+    assert "of the error budget left" not in html
+    assert "target 100 %" in html
+
+
 def test_failures_are_never_rounded_away() -> None:
     html = page(Snapshot(at=NOW, statuses=(status(counts=Counts(10**15, 1)),)))
     assert '<span class="figure">100 %</span>' not in html
@@ -193,11 +234,22 @@ def test_slos_of_the_api() -> None:
         "burning",
         {"model": "digits", "region": "ap-south"},
     )
-    assert worst["counts"] == {"good": 401_220, "bad": 1_931, "unknown": 12}
+    assert worst["counts"] == {"good": 401_220, "bad": 1_931, "unknown": 12, "sampled": False}
     assert worst["window_s"] == 30 * 86400
-    assert worst["burns"][0]["exceeded"] is True
-    assert worst["versions"][0] == {"version": "2.1.0", "good": 210, "bad": 140, "unknown": 0}
+    assert worst["burns"][0]["over"] is worst["burns"][0]["exceeded"] is True
+    assert worst["versions"][0] == {"version": "2.1.0", "good": 210, "bad": 140, "unknown": 0, "sampled": False}
     assert answer["slos"][1]["sli"] is None
+
+
+def test_whole_counts_of_the_api_are_integers_and_estimates_are_marked() -> None:
+    counted = status(group=(("model", "a"),), counts=Counts(1000.0, 2.0, 0.0))
+    guessed = status(group=(("model", "b"),), counts=SAMPLED, interval=(0.9, 0.99), effective=80.5)
+    text = client(Snapshot(at=NOW, statuses=(counted, guessed))).get("/api/v1/slos").text
+    found = {s["slice"]["model"]: s for s in json.loads(text)["slos"]}
+    assert '"good":1000,"bad":2,"unknown":0,"sampled":false' in text
+    assert found["b"]["counts"] == {"good": 1204.5, "bad": 20.25, "unknown": 0, "sampled": True}
+    assert (found["a"]["interval"], found["a"]["effective"]) == (None, None)
+    assert (found["b"]["interval"], found["b"]["effective"]) == ([0.9, 0.99], 80.5)
 
 
 def test_alerts_of_the_api() -> None:

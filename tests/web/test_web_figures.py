@@ -78,6 +78,30 @@ def test_burn_rates(value: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "sampled", "text"),
+    [
+        (1_204_881, False, "1,204,881"),
+        (1_204_881.0, False, "1,204,881"),
+        (1204.6, True, "≈1,205"),
+        (1205.0, True, "≈1,205"),
+        (0, True, "≈0"),
+        (0, False, "0"),
+        (2.5001, False, "≈3"),
+        (0.2, True, "< 1"),
+        (0.2, False, "< 1"),
+        (float("nan"), True, "–"),
+    ],
+)
+def test_exact_counts_are_whole_and_estimates_say_so(value: float, sampled: bool, text: str) -> None:
+    assert figures.count(value, sampled=sampled) == text
+
+
+@given(st.floats(0, 1e12, exclude_min=True), st.booleans())
+def test_a_count_of_something_never_reads_as_none(value: float, sampled: bool) -> None:
+    assert figures.count(value, sampled=sampled).lstrip("≈") != "0"
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(0.0, "0 ms"), (0.0000123, "12.3 µs"), (0.01234, "12.3 ms"), (0.5, "500 ms"), (1.234, "1.23 s"), (75.0, "75.0 s")],
 )

@@ -1,8 +1,9 @@
 -- Gateways by error rate over the range: a fault of a site shows here before it shows in a region.
-SELECT GatewayId AS gateway, Region AS region, sum(s.Bad) / nullIf(sum(s.Good) + sum(s.Bad), 0) AS error_rate,
-    sum(s.Bad) AS bad, sum(s.Good) + sum(s.Bad) AS valid
-FROM sli_minutes AS s FINAL
-WHERE Indicator = 'M1' AND $__timeFilter(Minute)
+SELECT GatewayId AS gateway, Region AS region, bad / nullIf(valid, 0) AS error_rate,
+    sumIf(m.Events, JSONExtractString(m.Attributes, 'edge.inference.outcome') = 'failure') AS bad,
+    sumIf(m.Events, JSONExtractString(m.Attributes, 'edge.inference.outcome') IN ('success', 'failure')) AS valid
+FROM count_minutes AS m FINAL
+WHERE Measure = 'edge.inference.requests' AND $__timeFilter(Minute)
     AND $__conditionalAll(Region IN (${region:singlequote}), $region)
     AND $__conditionalAll(ModelName IN (${model:singlequote}), $model)
     AND $__conditionalAll(ModelVersion IN (${version:singlequote}), $version)

@@ -7,14 +7,14 @@ FROM (
         NOT isFinite(Value) OR Value < 0 OR Value >= 9007199254740992, 'impossible value', '') AS Reason
     FROM otel_metrics_sum
     WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
-        AND MetricName = 'edge.inference.requests'
+        AND MetricName IN {sums:Array(String)}
     UNION ALL
     SELECT multiIf(TimeUnix < {oldest:DateTime('UTC')}, 'too late', TimeUnix > {newest:DateTime('UTC')}, 'in the future',
         Scale NOT BETWEEN -10 AND 20 OR ZeroCount >= 9007199254740992
             OR arrayExists(c -> c >= 9007199254740992, PositiveBucketCounts), 'impossible value', '')
     FROM otel_metrics_exponential_histogram
     WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
-        AND MetricName = 'edge.inference.duration'
+        AND MetricName IN {histograms:Array(String)}
 )
 WHERE Reason != ''
 GROUP BY Reason

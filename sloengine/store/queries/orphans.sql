@@ -4,13 +4,19 @@ SELECT countIf(First >= {lo:DateTime('UTC')} AND StartTimeUnix < {from:DateTime(
 FROM (
     SELECT SeriesId, StartTimeUnix, min(TimeUnix) AS First
     FROM otel_metrics_sum
-    WHERE GatewayId = {gateway:String} AND MetricName = 'edge.inference.requests' AND AggregationTemporality = 2
+    WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {sums:Array(String)} AND AggregationTemporality = 2
         AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
     GROUP BY SeriesId, StartTimeUnix
     UNION ALL
     SELECT SeriesId, StartTimeUnix, min(TimeUnix) AS First
     FROM otel_metrics_exponential_histogram
-    WHERE GatewayId = {gateway:String} AND MetricName = 'edge.inference.duration' AND AggregationTemporality = 2
+    WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {histograms:Array(String)} AND AggregationTemporality = 2
+        AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
+    GROUP BY SeriesId, StartTimeUnix
+    UNION ALL
+    SELECT SeriesId, StartTimeUnix, min(TimeUnix) AS First
+    FROM otel_metrics_histogram
+    WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {histograms:Array(String)} AND AggregationTemporality = 2
         AND TimeUnix >= {from:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')}
     GROUP BY SeriesId, StartTimeUnix
 )

@@ -1,19 +1,26 @@
--- Which (gateway, minute) buckets were touched by what came in during an interval of ingest time, over both metric tables that
--- buckets are made of. The minmax index on IngestTime keeps this to the newest parts, however old the events are.
+-- Which (kind, gateway, minute) buckets were touched by what came in during an interval of ingest time, over all raw tables that buckets
+-- are folded from. The minmax index on IngestTime keeps this to the newest parts, however old the events are.
 -- Events of a time that can't be (1970, 2100) are left alone: they would be rolled up into minutes that nobody asks for.
-SELECT GatewayId, Minute
+-- A device whose clock is known to be off touches the minutes that its events are moved to, and those that they are moved from.
+SELECT Kind, GatewayId, arrayJoin(if(empty({skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}),
+    [toStartOfMinute(toDateTime(TimeUnix, 'UTC'))],
+    [toStartOfMinute(toDateTime(TimeUnix, 'UTC')), toStartOfMinute(toDateTime(TimeUnix + toIntervalMillisecond(arrayFirst(
+        s -> s.1 = DeviceId AND GatewayTime >= s.2 AND GatewayTime < s.3,
+        {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}).4), 'UTC'))])) AS Minute
 FROM (
-    SELECT GatewayId, toStartOfMinute(toDateTime(TimeUnix, 'UTC')) AS Minute
-    FROM otel_metrics_sum
-    WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
-        AND TimeUnix >= {oldest:DateTime64(3, 'UTC')} AND TimeUnix < {newest:DateTime64(3, 'UTC')}
-        AND MetricName = 'edge.inference.requests'
+    SELECT 'sums' AS Kind, GatewayId, DeviceId, GatewayTime, IngestTime, TimeUnix FROM otel_metrics_sum WHERE MetricName IN {sums:Array(String)}
     UNION ALL
-    SELECT GatewayId, toStartOfMinute(toDateTime(TimeUnix, 'UTC')) AS Minute
-    FROM otel_metrics_exponential_histogram
-    WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
-        AND TimeUnix >= {oldest:DateTime64(3, 'UTC')} AND TimeUnix < {newest:DateTime64(3, 'UTC')}
-        AND MetricName = 'edge.inference.duration'
+    SELECT 'exponential', GatewayId, DeviceId, GatewayTime, IngestTime, TimeUnix FROM otel_metrics_exponential_histogram WHERE MetricName IN {histograms:Array(String)}
+    UNION ALL
+    SELECT 'explicit', GatewayId, DeviceId, GatewayTime, IngestTime, TimeUnix FROM otel_metrics_histogram WHERE MetricName IN {histograms:Array(String)}
+    UNION ALL
+    SELECT 'gauges', GatewayId, DeviceId, GatewayTime, IngestTime, TimeUnix FROM otel_metrics_gauge WHERE MetricName IN {gauges:Array(String)}
+    UNION ALL
+    SELECT 'spans', GatewayId, DeviceId, GatewayTime, IngestTime, Timestamp FROM otel_traces WHERE SpanName IN {spans:Array(String)}
+    UNION ALL
+    SELECT 'logs', GatewayId, DeviceId, GatewayTime, IngestTime, Timestamp FROM otel_logs WHERE EventName IN {events:Array(String)}
 )
-GROUP BY GatewayId, Minute
-ORDER BY GatewayId, Minute
+WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
+    AND TimeUnix >= {oldest:DateTime64(3, 'UTC')} AND TimeUnix < {newest:DateTime64(3, 'UTC')}
+GROUP BY Kind, GatewayId, Minute
+ORDER BY Kind, GatewayId, Minute

@@ -1,0 +1,246 @@
+"""The catalogue as documents again: SLOs as plain OpenSLO v1 over our metric sources, the rest as our own kinds.
+
+Reading the export gives an equal catalogue but for the places of definitions. Ready-made indicators are written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from itertools import groupby
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sloengine.config.annotations import of_slo
+from sloengine.config.documents import OPENSLO, OWN
+from sloengine.config.matchers import written
+from sloengine.config.policies import load_policies
+from sloengine.config.slos import slug
+from sloengine.config.windows import calendar_text, duration_text
+from sloengine.model import (
+    BurnPolicy,
+    Calendar,
+    Catalogue,
+    Exclusion,
+    Node,
+    Selector,
+    SliceRule,
+    Slo,
+    Source,
+    SqlMeasure,
+)
+from sloengine.times import format_duration
+
+Written = dict[str, Any]
+Queries = Mapping[str, SqlMeasure]
+_KINDS = {Source.SUM: "sum", Source.HISTOGRAM: "histogram", Source.GAUGE: "gauge"}
+
+
+def documents(catalogue: Catalogue) -> list[Written]:
+    """Every document of a catalogue, ready for YAML or JSON; broken SLOs have none."""
+    queries = {q.name: q for q in catalogue.queries}
+    return [
+        *_policies(catalogue.slos),
+        *_slos(catalogue.slos, queries),
+        *_inventories(catalogue.nodes),
+        *(_exclusion(e) for e in catalogue.exclusions),
+    ]
+
+
+def as_yaml(found: Iterable[Written]) -> str:
+    """YAML text of documents, one after the other."""
+    yaml, out = YAML(typ="safe", pure=True), StringIO()
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.explicit_start = True
+    yaml.width = 120
+    yaml.dump_all(list(found), out)
+    return out.getvalue()
+
+
+def _head(version: str, kind: str, name: str, **more: object) -> Written:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, **{k: v for k, v in more.items() if v}}}
+
+
+# --- SLOs
+
+
+def _slos(slos: Sequence[Slo], queries: Queries) -> list[Written]:
+    """Parts of a composite stand in its document, in the place of the first."""
+    by_name = {slo.name: slo for slo in slos}
+    parts = {c.slo for slo in slos for c in slo.components}
+    return [
+        _composite(slo, by_name, queries) if slo.components else _single(slo, queries)
+        for slo in slos
+        if slo.name not in parts
+    ]
+
+
+def _document(slo: Slo, objectives: list[Written], indicator: Written | None) -> Written:
+    display = slo.display_name if slo.display_name != slo.name else ""
+    return {
+        **_head(OPENSLO, "SLO", slo.name, displayName=display, annotations=of_slo(slo)),
+        "spec": {
+            **({"description": slo.description} if slo.description else {}),
+            "service": slo.service,
+            **({"indicator": indicator} if indicator else {}),
+            "timeWindow": [_window(slo)],
+            "budgetingMethod": "Occurrences",
+            "objectives": objectives,
+            "alertPolicies": [slo.policy.name],
+        },
+    }
+
+
+def _window(slo: Slo) -> Written:
+    if slo.calendar is None:
+        return {"duration": duration_text(slo.window), "isRolling": True}
+    return {"duration": calendar_text(slo.calendar), "isRolling": False, "calendar": _calendar(slo.calendar)}
+
+
+def _calendar(periods: Calendar) -> Written:
+    return {"startTime": periods.start.isoformat(" ", "seconds"), "timeZone": periods.zone}
+
+
+def _single(slo: Slo, queries: Queries) -> Written:
+    indicator, objective = _indicator(slo, queries)
+    return _document(slo, [objective], indicator)
+
+
+def _composite(slo: Slo, by_name: Mapping[str, Slo], queries: Queries) -> Written:
+    objectives = []
+    for number, component in enumerate(slo.components, start=1):
+        part = by_name[component.slo]
+        indicator, objective = _indicator(part, queries)
+        display = {"displayName": part.display_name} if _named(slo, part, number) else {}
+        objectives.append({**display, **objective, "compositeWeight": component.weight, "indicator": indicator})
+    whole = _document(slo, objectives, None)
+    parts = [slo, *(by_name[c.slo] for c in slo.components)]
+    own = all(p.quantifier is None or p.quantifier.target == p.target for p in parts)
+    whole["metadata"]["annotations"] = of_slo(slo, own)
+    return whole
+
+
+def _named(whole: Slo, part: Slo, number: int) -> bool:
+    """Whether an objective had a name of its own, which then is the end of the part's name."""
+    usual = whole.display_name if whole.display_name != whole.name else part.name
+    end, words = part.name.removeprefix(f"{whole.name}."), slug(part.display_name)
+    return part.display_name != usual or (bool(words) and end in (words, f"{words}-{number}"))
+
+
+def _indicator(slo: Slo, queries: Queries) -> tuple[Written, Written]:
+    """The SLI in place, and its objective."""
+    metadata = {"name": slo.indicator}
+    rule = slo.sli.slices
+    if rule is not None:
+        objective = {"target": slo.target, "op": rule.op, "value": rule.threshold}
+        source = {"type": "slices", "spec": _slices(rule, queries)}
+        return {"metadata": metadata, "spec": {"thresholdMetric": {"metricSource": source}}}, objective
+    ratio = {
+        role: {"metricSource": _source(selectors, queries)}
+        for role, selectors in (("good", slo.sli.good), ("bad", slo.sli.bad), ("total", slo.sli.total))
+        if selectors
+    }
+    return {"metadata": metadata, "spec": {"ratioMetric": ratio}}, {"target": slo.target}
+
+
+def _slices(rule: SliceRule, queries: Queries) -> Written:
+    return {
+        "length": format_duration(rule.length),
+        "per": list(rule.per),
+        "of": _sources(rule.numerator, queries),
+        **({"over": _sources(rule.denominator, queries)} if rule.denominator else {}),
+        "mode": rule.mode,
+    }
+
+
+def _sources(selectors: Sequence[Selector], queries: Queries) -> Written | list[Written]:
+    """One metric source per run of selectors of a type; a query is one of its own."""
+    runs = groupby(selectors, key=lambda s: s.name if s.name in queries else _type(s))
+    found = [_source(list(run), queries, role=True) for _, run in runs]
+    return found[0] if len(found) == 1 else found
+
+
+def _source(selectors: Sequence[Selector], queries: Queries, role: bool = False) -> Written:
+    first = selectors[0]
+    if first.name in queries:
+        found = queries[first.name]
+        spec = {"query": found.query, "lookback": format_duration(found.lookback), **_where(first)}
+        return {"type": "sql", **({"role": found.name.rsplit(":", 1)[1]} if role else {}), "spec": spec}
+    specs = [_selector(s) for s in selectors]
+    return {"type": _type(first), "spec": specs[0] if len(specs) == 1 else {"any": specs}}
+
+
+def _type(selector: Selector) -> str:
+    return {Source.SPAN: "spans", Source.LOG: "logs", Source.DERIVED: "derived"}.get(selector.source, "metrics")
+
+
+def _selector(selector: Selector) -> Written:
+    match selector.source:
+        case Source.SPAN:
+            request = {"request": selector.request} if selector.request else {}
+            return {"span": selector.name, **request, **_where(selector)}
+        case Source.LOG:
+            return {"event": selector.name, **_where(selector)}
+        case Source.DERIVED:
+            return {"measure": selector.name, **_where(selector)}
+        case _:
+            return {"metric": selector.name, "kind": _KINDS[selector.source], **_where(selector)}
+
+
+def _where(selector: Selector) -> Written:
+    return {"where": [written(m) for m in selector.where]} if selector.where else {}
+
+
+# --- the rest
+
+
+def _policies(slos: Iterable[Slo]) -> list[Written]:
+    shipped = load_policies()
+    found = {slo.policy.name: slo.policy for slo in slos if shipped.get(slo.policy.name) != slo.policy}
+    return [_policy(policy) for policy in found.values()]
+
+
+def _policy(policy: BurnPolicy) -> Written:
+    windows = [
+        {
+            "severity": str(w.severity),
+            "long": format_duration(w.long),
+            "short": format_duration(w.short),
+            "budgetShare": w.budget_share,
+        }
+        for w in policy.windows
+    ]
+    return {**_head(OWN, "BurnPolicy", policy.name), "spec": {"windows": windows}}
+
+
+def _inventories(nodes: Sequence[Node]) -> list[Written]:
+    """One per run of nodes of a service, so that their order stays."""
+    out = []
+    for number, (service, group) in enumerate(groupby(nodes, key=lambda n: n.service), start=1):
+        rows = [_node(n) for n in group]
+        spec = {"service": service, "since": rows[0]["since"], "nodes": rows}
+        out.append({**_head(OWN, "Inventory", f"nodes-{number}"), "spec": spec})
+    return out
+
+
+def _node(node: Node) -> Written:
+    return {"device": node.device, "gateway": node.gateway, "region": node.region, "since": node.since.isoformat()}
+
+
+def _exclusion(found: Exclusion) -> Written:
+    spec: Written = {
+        "reason": found.reason,
+        "where": [written(m) for m in found.where],
+        "start": found.start.isoformat(),
+        "timeZone": found.zone,
+    }
+    if found.duration is not None:
+        spec["duration"] = format_duration(found.duration)
+    if found.until is not None:
+        spec["until"] = found.until.isoformat()
+    if found.rrule is not None:
+        spec["rrule"] = found.rrule
+    return {**_head(OWN, "Exclusion", found.name), "spec": spec}

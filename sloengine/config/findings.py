@@ -1,0 +1,66 @@
+"""Where problems of one document are collected, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+from sloengine.config.matchers import shown
+from sloengine.config.yamlfile import Document
+from sloengine.errors import Problem
+
+Path_ = tuple[str | int, ...]
+MESSAGE_MAX = 400
+
+
+@dataclass(slots=True)
+class Findings:
+    """Problems of one document or of a part of it, in the order they were found."""
+
+    document: Document
+    root: Path_ = ()
+    problems: list[Problem] = field(default_factory=list)
+
+    def below(self, *path: str | int) -> Findings:
+        """The same list, with paths counted from inside the document."""
+        return Findings(self.document, self.root + path, self.problems)
+
+    def error(self, message: str, *path: str | int) -> None:
+        self.problems.append(self.document.problem(message, self.root + path))
+
+    def warn(self, message: str, *path: str | int) -> None:
+        self.problems.append(self.document.problem(message, self.root + path, "warning"))
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+        return f"{self.document.file}:{self.document.line(self.root)}"
+
+    @property
+    def failed(self) -> bool:
+        return any(p.severity == "error" for p in self.problems)
+
+    def reason(self) -> str:
+        """The first error, in words."""
+        return next((p.message for p in self.problems if p.severity == "error"), "")
+
+    def soften(self) -> None:
+        """What is wrong with something that is not acted on anyway is no error of this catalogue."""
+        self.problems[:] = [replace(p, severity="warning") for p in self.problems]
+
+
+def near(name: str, known: Iterable[str], what: str = "known") -> str:
+    """The end of a sentence about an unknown name: the nearest ones, or all if they are few."""
+    names = list(dict.fromkeys(known))
+    close = get_close_matches(name, names, n=3, cutoff=0.6)
+    if close:
+        return "; did you mean " + " or ".join(f"'{shown(n)}'" for n in close) + "?"
+    return f"; {what}: {', '.join(shown(n) for n in names)}" if 0 < len(names) <= 20 else ""
+
+
+def tidy(problem: Problem) -> Problem:
+    """One line of bounded length: a message may quote what a hostile file holds."""
+    words = " ".join(problem.message.split())
+    words = "".join(c if c.isprintable() else "?" for c in words)
+    return replace(problem, message=words if len(words) <= MESSAGE_MAX else words[: MESSAGE_MAX - 3] + "...")

@@ -1,0 +1,175 @@
+"""What an SLO counts: OpenSLO's SLIs over our metric sources, and the templates M1 to M15."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sloengine.config.documents import Metric, Op, RatioMetric, SliSpec
+from sloengine.config.findings import Findings, near
+from sloengine.config.matchers import VALUE, shown
+from sloengine.config.sources import DERIVED, TYPES, Read, Sliced, read_source
+from sloengine.config.yamlfile import Document
+from sloengine.model import Selector, Source, SqlMeasure
+
+VALUED = (Source.HISTOGRAM, Source.GAUGE, Source.SPAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An SLI before an objective says op, value and slices."""
+
+    name: str
+    good: tuple[Selector, ...] = ()
+    bad: tuple[Selector, ...] = ()
+    total: tuple[Selector, ...] = ()
+    values: tuple[Selector, ...] = ()
+    """thresholdMetric: what has a value that the objective compares."""
+    slices: Sliced | None = None
+    queries: tuple[SqlMeasure, ...] = ()
+    foreign: str = ""
+    """Why it is not acted on: it is another vendor's."""
+
+    @property
+    def threshold(self) -> bool:
+        return bool(self.values) or self.slices is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One of M1 to M15."""
+
+    id: str
+    slug: str
+    title: str
+    measures: str
+    trap: str
+    target: float
+    needs: str
+    runbook: str
+    shape: Shape
+    op: Op | None = None
+    value: float | None = None
+    unit: str = ""
+    zero_tolerance: bool = False
+    about: str = ""
+    dimensions: tuple[str, ...] = ()
+
+
+@cache
+def templates() -> Mapping[str, Template]:
+    """The ready-made indicators by id, from ``indicators.yaml``."""
+    text = resources.files("sloengine.config").joinpath("indicators.yaml").read_text(encoding="utf-8")
+    rows = YAML(typ="safe").load(text)
+    return {name: _template(name, row) for name, row in rows.items()}
+
+
+def _template(name: str, row: Mapping[str, Any]) -> Template:
+    findings = Findings(Document("indicators.yaml", row))
+    shape = read_sli(name, SliSpec.model_validate(row["sli"]), {}, findings)
+    if shape is None or findings.problems:
+        raise ValueError(f"{name}: {findings.reason()}")
+    rest = {k: v for k, v in row.items() if k not in ("sli", "dimensions")}
+    return Template(id=name, shape=shape, dimensions=tuple(row.get("dimensions", ())), **rest)
+
+
+# --- OpenSLO SLIs
+
+
+def read_sli(name: str, spec: SliSpec, data_sources: Mapping[str, str], findings: Findings) -> Shape | None:
+    """An SLI's selectors; None if it is wrong. ``findings`` stands where ``spec`` stands; ``data_sources`` are types by name."""
+    if (spec.threshold is None) == (spec.ratio is None):
+        findings.error("an SLI has either a thresholdMetric or a ratioMetric")
+        return None
+    reader = _Sources(name, data_sources, findings)
+    before = len(findings.problems)
+    shape = reader.ratio(spec.ratio) if spec.ratio else reader.threshold(spec.threshold) if spec.threshold else None
+    return None if any(p.severity == "error" for p in findings.problems[before:]) else shape
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    name: str
+    data_sources: Mapping[str, str]
+    findings: Findings
+
+    def ratio(self, metric: RatioMetric) -> Shape:
+        findings = self.findings.below("ratioMetric")
+        if metric.raw is not None:
+            return self._raw(metric)
+        if not (metric.good or metric.bad) or not (metric.total or (metric.good and metric.bad)):
+            findings.error("a ratioMetric needs good or bad, and total")
+        parts = {
+            role: self._source(part, role, "ratioMetric", role)
+            for role, part in (("good", metric.good), ("bad", metric.bad), ("total", metric.total))
+            if part
+        }
+        for role, part in parts.items():
+            if part.slices:
+                findings.error(
+                    "a 'slices' source belongs into a thresholdMetric: its value is held to the objective's", role
+                )
+        self._counter(metric, parts)
+        good, bad, total = (parts[role].selectors if role in parts else () for role in ("good", "bad", "total"))
+        queries = tuple(q for part in parts.values() for q in part.queries)
+        foreign = next((part.foreign for part in parts.values() if part.foreign), "")
+        return Shape(self.name, good, bad, total, queries=queries, foreign=foreign)
+
+    def _raw(self, metric: RatioMetric) -> Shape:
+        findings = self.findings.below("ratioMetric")
+        if metric.good or metric.bad or metric.total:
+            findings.error("raw can't be used together with good, bad or total", "raw")
+        if metric.raw_type is None:
+            findings.error("raw needs rawType: success or failure", "raw")
+        said = "raw, a precomputed ratio, is not acted on: ratios can't be summed over windows; give good and total"
+        findings.warn(said, "raw")
+        return Shape(self.name, foreign=said)
+
+    def _counter(self, metric: RatioMetric, parts: Mapping[str, Read]) -> None:
+        """``counter`` says again what our sources say by their kind; where the two disagree, ours holds and it is said."""
+        sources = {s.source for part in parts.values() for s in part.selectors}
+        if metric.counter is False and Source.SUM in sources:
+            said = "counter: false is not acted on: the kind of a metric says what it is, and a sum is a counter"
+            self.findings.warn(said, "ratioMetric", "counter")
+        if metric.counter is True and Source.GAUGE in sources:
+            said = "counter: true is not acted on: the kind of a metric says what it is, and a gauge is no counter"
+            self.findings.warn(said, "ratioMetric", "counter")
+
+    def threshold(self, metric: Metric) -> Shape:
+        read = self._source(metric, "total", "thresholdMetric")
+        if read.foreign or read.slices:
+            return Shape(self.name, slices=read.slices, queries=read.queries, foreign=read.foreign)
+        for selector in read.selectors:
+            valued = selector.source in VALUED or VALUE in DERIVED.get(selector.name, ())
+            if not valued:
+                said = f"'{shown(selector.name)}' is a count, without a value to compare: use a ratioMetric, or type slices"
+                self.findings.error(said, "thresholdMetric")
+            elif any(m.name == VALUE for m in selector.where):
+                self.findings.error(
+                    "the objective's op and value make the cut; leave 'value' out of where", "thresholdMetric"
+                )
+        return Shape(self.name, values=read.selectors)
+
+    def _source(self, metric: Metric, role: str, *path: str) -> Read:
+        source, findings = metric.source, self.findings.below(*path, "metricSource")
+        type_ = source.type or self.data_sources.get(source.ref or "", "")
+        unknown = source.ref is not None and source.ref not in self.data_sources
+        missing = (
+            f"; DataSource '{source.ref}' is not in the catalogue{near(source.ref or '', self.data_sources)}"
+            if unknown
+            else ""
+        )
+        if not type_ or (unknown and type_ in TYPES):
+            findings.error(
+                missing[2:] or "type is missing: " + ", ".join(TYPES), "metricSourceRef" if unknown else "type"
+            )
+            return Read()
+        read = read_source(type_, source.spec, role, self.name, findings)
+        if read.foreign:
+            findings.warn(read.foreign + missing, "type" if source.type else "metricSourceRef")
+        return read

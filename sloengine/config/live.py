@@ -1,0 +1,162 @@
+"""What only the store can tell about a catalogue: selectors that match nothing, too many slices, a rename that loses history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Protocol
+
+from sloengine.config.matchers import VALUE, shown, written
+from sloengine.errors import Problem
+from sloengine.model import Catalogue, Matcher, Selector, Slo, Source
+
+DAYS = 7
+"""How far back telemetry is looked for."""
+FOLDED = (Source.SUM, Source.HISTOGRAM, Source.GAUGE, Source.SPAN, Source.LOG)
+"""Sources that telemetry brings; derived measures are written by jobs of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What arrived of one metric, span or event in the last days."""
+
+    values: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Of each dimension or attribute that was asked about, the values that were seen (bounded); empty if it never was."""
+    cut: frozenset[str] = frozenset()
+    """Of which of them there were more values than could be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An SLO that was judged in the last 30 days."""
+
+    name: str
+    service: str
+    indicator: str
+    by: tuple[str, ...]
+
+
+class Known(Protocol):
+    """What the store knows; ``sloengine.cli`` answers from ClickHouse, tests from dictionaries."""
+
+    def names(self, source: Source) -> Sequence[str]:
+        """Names seen of a source."""
+
+    def seen(self, source: Source, name: str, service: str, keys: Sequence[str]) -> Seen | None:
+        """None if nothing of this name arrived from the service."""
+
+    def combinations(self, source: Source, name: str, service: str, keys: Sequence[str]) -> int:
+        """Distinct combinations of dimensions and attributes."""
+
+    def judged(self) -> Sequence[Judged]:
+        """SLOs of the last 30 days."""
+
+
+def check_live(catalogue: Catalogue, known: Known) -> list[Problem]:
+    """Warnings about what the catalogue asks for and the store doesn't have."""
+    found = [_at(slo, words) for slo in catalogue.slos for words in dict.fromkeys(_unmatched(slo, known))]
+    found += [_at(slo, words) for slo in catalogue.slos for words in _too_many(slo, known)]
+    return found + _renamed(catalogue, known.judged())
+
+
+def _at(slo: Slo, message: str) -> Problem:
+    file, _, line = slo.source.rpartition(":")
+    return Problem(file, int(line), message, "warning")
+
+
+# --- selectors that match nothing
+
+
+def _telemetry(slo: Slo) -> Iterable[Selector]:
+    return (s for s in slo.sli.selectors if s.source in FOLDED)
+
+
+def _unmatched(slo: Slo, known: Known) -> Iterable[str]:
+    for selector in _telemetry(slo):
+        matchers = tuple(m for m in (*selector.where, *slo.where) if m.name != VALUE)
+        keys = tuple(dict.fromkeys(m.name for m in matchers if m.name != "service"))
+        seen = known.seen(selector.source, selector.name, slo.service, keys)
+        if seen is None:
+            yield _nothing(selector, slo, known)
+            continue
+        for matcher in matchers:
+            words = _no_value(matcher, seen)
+            if words:
+                yield f"SLO '{slo.name}': {shown(written(matcher))} matches nothing of '{shown(selector.name)}': {words}"
+
+
+def _nothing(selector: Selector, slo: Slo, known: Known) -> str:
+    names = list(known.names(selector.source))
+    what = {Source.SPAN: "span", Source.LOG: "event"}.get(selector.source, f"{selector.source} metric")
+    said = f"SLO '{slo.name}': no {what} '{shown(selector.name)}' from service '{shown(slo.service)}' in the last {DAYS} days"
+    if selector.name in names:
+        return f"{said}; other services send it"
+    near = get_close_matches(selector.name, names, n=2, cutoff=0.6)
+    return said + (f"; did you mean {' or '.join(repr(shown(n)) for n in near)}?" if near else "")
+
+
+def _no_value(matcher: Matcher, seen: Seen) -> str:
+    """Why no value meets a matcher; empty if one does, or if nobody can tell."""
+    values = seen.values.get(matcher.name)
+    if values is None or matcher.name in seen.cut:
+        return ""
+    if not values or values == {""}:
+        optional = matcher.op in ("!=", "!~") or _meets(matcher, "")
+        return "" if optional else f"nothing carries {shown(matcher.name)}"
+    if any(_meets(matcher, value) for value in values):
+        return ""
+    listed = ", ".join(f"'{shown(v)}'" for v in sorted(values)[:5])
+    return f"seen are {listed}"
+
+
+def _meets(matcher: Matcher, value: str) -> bool:
+    match matcher.op:
+        case "=":
+            return value == matcher.value
+        case "!=":
+            return value != matcher.value
+        case "=~":
+            return re.fullmatch(matcher.value, value, re.DOTALL) is not None
+        case _:
+            return re.fullmatch(matcher.value, value, re.DOTALL) is None
+
+
+# --- too many slices
+
+
+def _too_many(slo: Slo, known: Known) -> Iterable[str]:
+    if not slo.by:
+        return
+    counts = [
+        known.combinations(source, name, slo.service, slo.by)
+        for source, name in dict.fromkeys((s.source, s.name) for s in _telemetry(slo))
+    ]
+    if counts and max(counts) > slo.slices_max:
+        yield (
+            f"SLO '{slo.name}': {max(counts)} combinations of {', '.join(slo.by)} were seen, slices-max is {slo.slices_max}:"
+            " the rest is folded into 'other'"
+        )
+
+
+# --- renames
+
+
+def _renamed(catalogue: Catalogue, judged: Sequence[Judged]) -> list[Problem]:
+    """A name that was judged and is gone, while a new one promises the same: its history would begin anew."""
+    here = {slo.name: slo for slo in catalogue.slos}
+    before = {j.name for j in judged}
+    claimed = {slo.was for slo in catalogue.slos if slo.was} | {b.name for b in catalogue.broken}
+    gone = [j for j in judged if j.name not in here and j.name not in claimed]
+    problems = []
+    for slo in catalogue.slos:
+        if slo.name in before or slo.was:
+            continue
+        old = [j.name for j in gone if (j.service, j.indicator, set(j.by)) == (slo.service, slo.indicator, set(slo.by))]
+        if old:
+            said = (
+                f"SLO '{slo.name}' looks like '{shown(old[0])}' under a new name, whose history it loses; keep it with"
+            )
+            problems.append(_at(slo, f"{said} the annotation sloengine.dev/was: {shown(old[0])}"))
+    return problems

@@ -1,0 +1,473 @@
+"""Counts per key and band of time, and the SLIs that are sums over them. Pure.
+
+A band is the time between two neighbouring cuts: where a window, an exclusion or a new target begins or ends. Every window
+is a sum of bands and every SLI a sum over keys, so all windows of all SLOs come out of one table by addition.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sloengine.model import DIMENSIONS, Counts, Group, Matcher, Selector, Slo
+
+VALUE = "value"
+Floats = NDArray[np.float64]
+FIGURES = ("Events", "Squares", "Unweighted", "Bridged", "Shifted")
+COVERED = "covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What one row of the bucket tables is about."""
+
+    measure: str
+    dimensions: tuple[str, ...]
+    """In the order of ``DIMENSIONS``."""
+    attributes: str
+    """JSON, or empty."""
+
+    def get(self, name: str) -> str:
+        """Value of a dimension or attribute; empty where there is none."""
+        if name in _PLACE:
+            return self.dimensions[_PLACE[name]]
+        return _attributes(self.attributes).get(name, "")
+
+
+_PLACE = {name: place for place, name in enumerate(DIMENSIONS)}
+
+
+@lru_cache(maxsize=65536)
+def _attributes(text: str) -> Mapping[str, str]:
+    return json.loads(text) if text else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """Figures by key and band; shapes (keys, bands)."""
+
+    cuts: tuple[datetime, ...]
+    """Ascending; band i begins at cut i and ends at the next one, the last at ``end``."""
+    end: datetime
+    keys: tuple[Key, ...]
+    figures: Mapping[str, Floats]
+    last: tuple[datetime | None, ...]
+    """The newest minute of each key that holds data."""
+    layout: Layout = field(repr=False, compare=False)
+    _summed: dict[bytes, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def places(self, measures: Iterable[str], service: str) -> list[int]:
+        return [place for measure in sorted(set(measures)) for place in self.layout.index.get((measure, service), ())]
+
+    def plain(self, places: NDArray[np.int32]) -> bool:
+        """Whether every event of these keys counts once and nothing about it is in doubt: no weights, no marks."""
+        name = b"plain"
+        if name not in self._summed:
+            odd = self.figures["Events"] != self.figures["Squares"]
+            for figure in ("Unweighted", "Bridged", "Shifted"):
+                odd |= self.figures[figure] != 0
+            self._summed[name] = (~odd.any(axis=1)).astype(np.float64)
+        return bool(self._summed[name][places].all())
+
+    def newest(self, places: NDArray[np.int32]) -> datetime | None:
+        """The newest minute in which any of these keys holds data."""
+        name = b"newest"
+        if name not in self._summed:
+            self._summed[name] = np.array([0.0 if last is None else last.timestamp() for last in self.last])
+        second = self._summed[name][places].max(initial=0.0)
+        return datetime.fromtimestamp(float(second), UTC) if second else None
+
+    def windows(self, masks: Floats) -> Floats:
+        """Figures by window, shape (figures, keys, windows), in the order of ``FIGURES``. Most SLOs share their windows, so all
+        keys are summed at once, the first time that these masks are asked for."""
+        name = masks.tobytes()
+        if name not in self._summed:
+            stacked = np.concatenate([self.figures[figure] for figure in FIGURES])
+            self._summed[name] = (stacked @ masks.T).reshape(len(FIGURES), len(self.keys), len(masks))
+        return self._summed[name]
+
+
+def build(
+    rows: Iterable[Mapping[str, Any]], cuts: Sequence[datetime], end: datetime, utc: Callable[[datetime], datetime]
+) -> Cube:
+    """A cube from rows that name their keys: key columns, ``Band`` (1-based), figures, ``Last``."""
+    listed = list(rows)
+    owners = [key_of(row) for row in listed]
+    places = {key: place for place, key in enumerate(dict.fromkeys(owners))}
+    found = np.array([places[key] for key in owners], dtype=np.intp)
+    bands = np.array([row["Band"] for row in listed], dtype=np.intp)
+    figures = np.array([[row[name] for row in listed] for name in FIGURES], dtype=np.float64)
+    last_s = [utc(row["Last"]).timestamp() for row in listed]
+    return _filled(Layout(tuple(places)), (found, bands), figures, last_s, (cuts, end))
+
+
+def key_of(row: Mapping[str, Any]) -> Key:
+    return Key(row["Measure"], tuple(row[name] for name in DIMENSIONS), row["Attributes"])
+
+
+class Layout:
+    """Keys by place: where to find those of a (measure, service), and their names and attributes as columns of codes."""
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        self.keys = keys
+        index: dict[tuple[str, str], list[int]] = {}
+        for place, key in enumerate(keys):
+            index.setdefault((key.measure, key.dimensions[_PLACE["service"]]), []).append(place)
+        self.index = {owner: tuple(found) for owner, found in index.items()}
+        self._columns: dict[str, tuple[NDArray[np.int32], tuple[str, ...]]] = {}
+        self._tables: dict[Matcher, NDArray[np.int8]] = {}
+
+    def column(self, name: str) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+        """Of each key the code of its value, and the values by code."""
+        if name not in self._columns:
+            values = [key.measure if name == "" else key.get(name) for key in self.keys]
+            codes = {value: code for code, value in enumerate(dict.fromkeys(values))}
+            self._columns[name] = np.array([codes[value] for value in values], dtype=np.int32), tuple(codes)
+        return self._columns[name]
+
+    def held(self, matcher: Matcher, places: NDArray[np.int32]) -> NDArray[np.int8]:
+        """:func:`holds` of many keys, each distinct value asked once: NO, MAYBE or YES."""
+        if matcher.name == VALUE:
+            return self._value_held(matcher, places)
+        codes, values = self.column(matcher.name)
+        if matcher not in self._tables:
+            self._tables[matcher] = np.array(
+                [YES if matches(matcher, value) else NO for value in values], dtype=np.int8
+            )
+        return self._tables[matcher][codes[places]]
+
+    def _value_held(self, matcher: Matcher, places: NDArray[np.int32]) -> NDArray[np.int8]:
+        cut = float(matcher.value)
+        below = self._tested("le", places, lambda text: float(text or "inf") <= cut)
+        above = self._tested("gt", places, lambda text: float(text or "-inf") >= cut)
+        inside, outside = (YES, NO) if matcher.op == "<=" else (NO, YES)
+        return np.where(below, inside, np.where(above, outside, MAYBE)).astype(np.int8)
+
+    def _tested(self, name: str, places: NDArray[np.int32], test: Callable[[str], bool]) -> NDArray[np.bool_]:
+        codes, values = self.column(name)
+        return np.array([test(value) for value in values], dtype=np.bool_)[codes[places]]
+
+
+NO, MAYBE, YES = 0, 1, 2
+"""Ordered, so that "all" is the least of them and "any" the greatest."""
+
+
+def _filled(
+    layout: Layout,
+    cells: tuple[NDArray[np.intp], NDArray[np.intp]],
+    figures: Floats,
+    last_s: Sequence[float] | NDArray[np.integer[Any]],
+    frame: tuple[Sequence[datetime], datetime],
+) -> Cube:
+    """``cells``: place and 1-based band of each row; ``figures``: shape (figures, rows); ``last_s``: since 1970, 0 for never."""
+    (places, bands), (cuts, end) = cells, frame
+    shape = (len(layout.keys), len(cuts))
+    cell = places * len(cuts) + bands - 1
+    tables = [np.bincount(cell, column, shape[0] * shape[1]).reshape(shape).astype(np.float64) for column in figures]
+    newest = np.zeros(len(layout.keys))
+    np.maximum.at(newest, places, np.asarray(last_s, dtype=np.float64))
+    seconds = newest.tolist()
+    moments = {second: datetime.fromtimestamp(second, UTC) if second > 0 else None for second in set(seconds)}
+    last = tuple(moments[second] for second in seconds)
+    return Cube(tuple(cuts), end, layout.keys, dict(zip(FIGURES, tables, strict=True)), last, layout)
+
+
+Ids = NDArray[np.uint64]
+"""Key ids, ascending, each once."""
+
+
+class Keys:
+    """What the store's key ids stand for. Asked when an id is met for the first time: they are the same from tick to tick."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Key] = {}
+        self._laid: tuple[Ids, frozenset[str], Layout, NDArray[np.intp]] | None = None
+
+    def missing(self, ids: Ids) -> list[int]:
+        """Those of ``ids`` that nothing is known of."""
+        if self._laid is not None and np.array_equal(self._laid[0], ids):
+            return []
+        return [number for number in ids.tolist() if number not in self._known]
+
+    def learn(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """From rows of ``window_keys.sql``."""
+        self._known |= {row["KeyId"]: key_of(row) for row in rows}
+
+    def lay_out(self, ids: Ids, nodewise: Iterable[str]) -> tuple[Layout, NDArray[np.intp]]:
+        """Keys, and for each id the place of its key. Detail of nodes is summed away unless a measure is among ``nodewise``.
+
+        Raises:
+            KeyError: of an id that is ``missing``.
+        """
+        kept = frozenset(nodewise)
+        if self._laid is None or self._laid[1] != kept or not np.array_equal(self._laid[0], ids):
+            # Only what there still is: versions and rollouts come and go, and memory must not grow with them.
+            self._known = {number: self._known[number] for number in ids.tolist()}
+            owners = [_without_device(key, kept) for key in self._known.values()]
+            places = {key: place for place, key in enumerate(dict.fromkeys(owners))}
+            found = np.array([places[key] for key in owners], dtype=np.intp)
+            self._laid = ids, kept, Layout(tuple(places)), found
+        return self._laid[2], self._laid[3]
+
+
+def _without_device(key: Key, nodewise: frozenset[str]) -> Key:
+    if key.measure in nodewise or not key.dimensions[-1]:
+        return key
+    return Key(key.measure, (*key.dimensions[:-1], ""), key.attributes)
+
+
+def assemble(
+    rows: NDArray[Any], places: NDArray[np.intp], layout: Layout, frame: tuple[Sequence[datetime], datetime]
+) -> Cube:
+    """A cube from ``window_bands.sql``, a structured array of ``Band`` (1-based), figures and ``Last`` (seconds since 1970).
+
+    ``places``: of each row's key. ``frame``: cuts and end.
+    """
+    figures = np.array([rows[name] for name in FIGURES], dtype=np.float64)
+    return _filled(layout, (places, rows["Band"].astype(np.intp)), figures, rows["Last"], frame)
+
+
+def without(cube: Cube, out: Mapping[int, Floats]) -> Cube:
+    """The cube less excluded time: for the place of a key, 1 in each band that does not count for it."""
+    if not out:
+        return cube
+    kept = np.ones((len(cube.keys), len(cube.cuts)))
+    for place, bands in out.items():
+        kept[place] -= bands
+    return replace(cube, figures={name: table * kept for name, table in cube.figures.items()})
+
+
+# --- which rows count as what
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a key contributes to an SLI: factors of its events for good, bad and unknown."""
+
+    good: float
+    bad: float
+    unknown: float
+
+
+def holds(matcher: Matcher, key: Key) -> bool | None:
+    """Whether a key meets a matcher; None if its band of values lies on both sides of the cut."""
+    if matcher.name == VALUE:
+        return _value_holds(matcher, key)
+    return matches(matcher, key.get(matcher.name))
+
+
+def matches(matcher: Matcher, value: str) -> bool:
+    """Whether a dimension's or attribute's value meets a matcher."""
+    match matcher.op:
+        case "=":
+            return value == matcher.value
+        case "!=":
+            return value != matcher.value
+        case "=~":
+            return bool(_pattern(matcher.value).fullmatch(value))
+        case _:
+            return not _pattern(matcher.value).fullmatch(value)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.DOTALL)
+
+
+def _value_holds(matcher: Matcher, key: Key) -> bool | None:
+    cut = float(matcher.value)
+    if float(key.get("le") or "inf") <= cut:
+        return matcher.op == "<="
+    if float(key.get("gt") or "-inf") >= cut:
+        return matcher.op == ">"
+    return None
+
+
+def selected(selectors: Sequence[Selector], key: Key) -> bool | None:
+    """Whether any selector takes a key; None if none surely does but one may."""
+    found: bool | None = False
+    for selector in selectors:
+        if selector.measure != key.measure:
+            continue
+        held = _all(holds(matcher, key) for matcher in selector.where)
+        if held:
+            return True
+        if held is None:
+            found = None
+    return found
+
+
+def _all(parts: Iterable[bool | None]) -> bool | None:
+    out: bool | None = True
+    for part in parts:
+        if part is False:
+            return False
+        if part is None:
+            out = None
+    return out
+
+
+def share_of(slo: Slo, key: Key) -> Share | None:
+    """What a key contributes to an SLO's SLI; None if nothing.
+
+    Where one of good and bad is missing it is the total without the other, by addition, so the two may come from different
+    metrics.
+    """
+    if _all(holds(matcher, key) for matcher in slo.where) is False:
+        return None
+    sli = slo.sli
+    good, bad, total = selected(sli.good, key), selected(sli.bad, key), selected(sli.total, key)
+    if good is False and bad is False and total is False:
+        return None
+    if good is None or bad is None or total is None:
+        return Share(0, 0, 1)
+    if sli.good and sli.bad:
+        return Share(float(good), float(bad), float(total and not good and not bad))
+    if sli.good:
+        return Share(float(good), float(total) - float(good), 0)
+    return Share(float(total) - float(bad), float(bad), 0)
+
+
+def shares_of(slo: Slo, layout: Layout, places: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    """:func:`share_of` of many keys: places of those that contribute, and their shares, of shape (3, keys)."""
+    where = [layout.held(matcher, places) for matcher in slo.where]
+    good, bad, total = (_selected(part, layout, places) for part in (slo.sli.good, slo.sli.bad, slo.sli.total))
+    most = np.maximum(np.maximum(good, bad), total)
+    kept = np.min([np.full(len(places), YES), *where], axis=0) > NO
+    kept &= most > NO
+    unsure = (good == MAYBE) | (bad == MAYBE) | (total == MAYBE)
+    is_good, is_bad, is_total = ((part == YES).astype(np.int8) for part in (good, bad, total))
+    if slo.sli.good and slo.sli.bad:
+        shares = [is_good, is_bad, is_total * (1 - is_good) * (1 - is_bad)]
+    elif slo.sli.good:
+        shares = [is_good, is_total - is_good, np.zeros_like(is_good)]
+    else:
+        shares = [is_total - is_bad, is_bad, np.zeros_like(is_bad)]
+    table = np.where(unsure, np.array([[0], [0], [1]], dtype=np.int8), np.array(shares, dtype=np.int8))
+    return places[kept], table[:, kept]
+
+
+def _selected(selectors: Sequence[Selector], layout: Layout, places: NDArray[np.int32]) -> NDArray[np.int8]:
+    """:func:`selected` of many keys."""
+    found = np.zeros(len(places), dtype=np.int8)
+    codes, measures = layout.column("")
+    for selector in selectors:
+        mine = np.array([measure == selector.measure for measure in measures], dtype=np.bool_)[codes[places]]
+        held = [layout.held(matcher, places) for matcher in selector.where]
+        found = np.maximum(found, np.min([np.where(mine, YES, NO), *held], axis=0).astype(np.int8))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The keys of one slice of an SLO with their shares, ready to be summed. Narrow: a thousand SLOs may share many keys."""
+
+    group: Group
+    places: NDArray[np.int32]
+    shares: NDArray[np.int8]
+    """Shape (3, keys): good, bad, unknown."""
+
+
+class Matches:
+    """Remembers what each key contributes to each SLO: keys stay the same from tick to tick."""
+
+    def __init__(self) -> None:
+        self.keys = Keys()
+        self._slices: dict[str, tuple[Layout, list[Slice]]] = {}
+        self._admitted: dict[str, set[Group]] = {}
+
+    def admit(self, slo: Slo, slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice]]:
+        """Slices within the SLO's cardinality budget, and the rest. Who was in stays in: an alert must not lose its identity
+        because another slice grew."""
+        held = self._admitted.setdefault(slo.name, set())
+        held &= {slice_.group for slice_ in slices}
+        for slice_ in sorted(slices, key=lambda s: s.group):
+            if len(held) < slo.slices_max:
+                held.add(slice_.group)
+        return [s for s in slices if s.group in held], [s for s in slices if s.group not in held]
+
+    def slices(self, slo: Slo, cube: Cube, by: Sequence[str] | None = None) -> list[Slice]:
+        """Keys of each combination of ``by`` (the SLO's own unless given) that has any."""
+        names = tuple(slo.by if by is None else by)
+        owner = f"{slo.name}\x00{names}"
+        held = self._slices.get(owner)
+        if held is None or held[0] is not cube.layout:
+            held = self._slices[owner] = cube.layout, _sliced(slo, cube, names)
+        return held[1]
+
+
+def _counted(slo: Slo) -> tuple[Selector, ...]:
+    return slo.sli.good + slo.sli.bad + slo.sli.total
+
+
+def _sliced(slo: Slo, cube: Cube, names: Sequence[str]) -> list[Slice]:
+    candidates = np.array(cube.places((s.measure for s in _counted(slo)), slo.service), dtype=np.int32)
+    if not candidates.size:
+        return []
+    places, shares = shares_of(slo, cube.layout, candidates)
+    number = np.zeros(len(places), dtype=np.int64)
+    for name in names:
+        codes, values = cube.layout.column(name)
+        # Codes of combinations stay as small as there are combinations: ten columns of a thousand values would overflow.
+        number = np.unique(number * len(values) + codes[places], return_inverse=True)[1]
+    order = np.argsort(number, kind="stable")
+    ends = np.flatnonzero(np.diff(number[order])) + 1
+    return [
+        Slice(_group_of(cube, int(places[held[0]]), names), places[held], np.ascontiguousarray(shares[:, held]))
+        for held in np.split(order, ends)
+        if held.size
+    ]
+
+
+def _group_of(cube: Cube, place: int, names: Sequence[str]) -> Group:
+    return tuple((name, cube.keys[place].get(name)) for name in names)
+
+
+# --- sums
+
+
+def sums(cube: Cube, slice_: Slice, masks: NDArray[np.float64]) -> list[Counts]:
+    """Counts of a slice for each row of ``masks`` (windows, bands), whose cells say which bands belong to the window."""
+    shares = slice_.shares.astype(np.float64)
+    if cube.plain(slice_.places):
+        # Nearly all slices: three of the eight figures say everything.
+        figures = _figures(shares @ cube.windows(masks)[0, slice_.places])
+        return [Counts(good, bad, unknown) for good, bad, unknown in zip(*figures, strict=True)]
+    events, squares, unweighted, *marks = cube.windows(masks)[:, slice_.places]
+    sides = np.abs(shares[:2])
+    # A span of unknown weight may be any of the slice's: it is unknown whatever it was.
+    found = [*(shares @ events), unweighted.sum(axis=0), *(sides @ squares), *(sides.sum(axis=0) @ marks)]
+    good, bad, unknown, unsure, good_squares, bad_squares, bridged, shifted = _figures(np.array(found))
+    exact = np.array_equal(events, squares)
+    return [
+        Counts(
+            good=good[w],
+            bad=bad[w],
+            unknown=unknown[w] + unsure[w],
+            # Where nothing is left after a subtraction, nothing is known of its weight either.
+            good_squares=None if exact else good_squares[w] if good[w] else 0,
+            bad_squares=None if exact else bad_squares[w] if bad[w] else 0,
+            bridged=bridged[w],
+            shifted=shifted[w],
+        )
+        for w in range(len(masks))
+    ]
+
+
+def _figures(values: Floats) -> list[list[float]]:
+    """To a millionth; not negative, where two metrics that don't fit together were subtracted; whole where they are whole."""
+    whole = np.rint(values)
+    near = np.where(np.abs(values - whole) < 5e-7, whole, np.round(values, 6))
+    np.maximum(near, 0.0, out=near)
+    if np.array_equal(near, whole) and near.max(initial=0.0) < 2**62:
+        whole_numbers: list[list[float]] = near.astype(np.int64).tolist()
+        return whole_numbers
+    return [[int(v) if v.is_integer() else v for v in row] for row in near.tolist()]

@@ -1,0 +1,103 @@
+"""Correct: clocks that are off and gateways that are not trusted, as roll-ups must know them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sloengine.evaluate.clocks import LEAST_S, Heard, Offset, follow
+from sloengine.jobs.deps import Deps
+from sloengine.jobs.fold import Corrections
+from sloengine.rollup.plan import MINUTE, floor_minute
+from sloengine.state.database import set_watermark, transaction, watermark
+from sloengine.times import utc
+
+log = logging.getLogger("sloengine.jobs")
+
+Row = tuple[str, datetime, datetime, int, str, int]
+"""Device, since, until, milliseconds, evidence, revision."""
+EVER = datetime(2100, 1, 1, tzinfo=UTC)
+"""Until when something lasts whose end is not known."""
+WATCHED = timedelta(hours=2)
+"""How far back clocks are looked at again each tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What came in during a span was corrected otherwise before: it has to be counted anew."""
+
+    cause: str
+    since: datetime
+    until: datetime
+
+
+def correct(engine: Deps, now: datetime) -> list[Change]:
+    """Learn of clocks and quarantines, keep them for this tick's roll-up, and tell what has to be counted anew."""
+    _watch_clocks(engine, now)
+    oldest = now - timedelta(days=400)
+    offsets = engine.store.rows("clock_offsets", oldest=oldest)
+    held = [r for r in engine.store.rows("quarantines") if utc(r["Until"]) >= oldest]
+    engine.corrections = Corrections(
+        skew=tuple((r["DeviceId"], utc(r["Since"]), utc(r["Until"]), int(r["OffsetMs"])) for r in offsets),
+        quarantine=tuple((r["GatewayId"], utc(r["Since"]), utc(r["Until"])) for r in held if not r["Lifted"]),
+    )
+    found = [
+        Change("clock offset", utc(r["Since"]), min(now, utc(r["Until"]) + MINUTE)) for r in _new(engine, offsets, now)
+    ]
+    return found + [Change("quarantine", utc(r["Since"]), min(now, utc(r["Until"]))) for r in _new(engine, held, now)]
+
+
+def _new(engine: Deps, rows: Iterable[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The rows that roll-ups have not seen yet, or not like this; seen from now on."""
+    out = []
+    with transaction(engine.state) as connection:
+        for row in rows:
+            mark = f"correction:{hashlib.sha256(repr(sorted(row.items(), key=str)).encode()).hexdigest()[:24]}"
+            if watermark(connection, mark) is None:
+                set_watermark(connection, mark, now)
+                out.append(row)
+    return out
+
+
+def _watch_clocks(engine: Deps, now: datetime) -> None:
+    since = floor_minute(now - WATCHED)
+    minutes = engine.store.rows("clock_minutes", since=since, least=LEAST_S)
+    lasting = {
+        r["DeviceId"]: Offset(utc(r["Since"]), None, r["OffsetMs"] / 1000, r["Evidence"])
+        for r in engine.store.rows("clock_offsets", oldest=now)
+        if utc(r["Since"]) < since and utc(r["Until"]) == EVER
+    }
+    rows: list[Row] = []
+    for device, listed in groupby(minutes, key=itemgetter("DeviceId")):
+        # The newest minute is not over: its smallest lag may still come.
+        heard = [Heard(utc(r["Minute"]), r["Lag"], r["Clock"]) for r in listed if utc(r["Minute"]) < floor_minute(now)]
+        rows += _rows(device, follow(heard, lasting.get(device)), int(now.timestamp() * 1000))
+    _write(engine, rows)
+
+
+def _rows(device: str, episodes: Sequence[Offset], revision: int) -> list[Row]:
+    return [(device, e.since, e.until or EVER, round(e.seconds * 1000), e.evidence, revision) for e in episodes]
+
+
+def _write(engine: Deps, rows: Sequence[Row]) -> None:
+    """Write the episodes that are new or have ended."""
+    if not rows:
+        return
+    known = {
+        (r["DeviceId"], utc(r["Since"])): (utc(r["Until"]), int(r["OffsetMs"]))
+        for r in engine.store.rows("clock_offsets", oldest=datetime(1970, 1, 2, tzinfo=UTC))
+    }
+    fresh = [row for row in rows if known.get(row[:2]) != row[2:4]]
+    for device, since, until, ms, evidence, _ in fresh:
+        end = "on" if until == EVER else f"until {until:%Y-%m-%d %H:%M}"
+        log.warning(
+            "clock of %s is off by %.1f s from %s %s (%s)", device, -ms / 1000, since.isoformat(), end, evidence
+        )
+    columns = ["DeviceId", "Since", "Until", "OffsetMs", "Evidence", "Revision"]
+    engine.store.insert("clock_offsets", columns, [list(row) for row in fresh])

@@ -1,0 +1,168 @@
+"""Fold: one gateway's minutes, recomputed whole from raw rows into counts and histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sloengine.model import Source
+from sloengine.rollup.folds import Fold
+from sloengine.rollup.plan import Batch
+from sloengine.store.client import Store
+
+MAX_SCALE = 6
+"""Finest exponential-histogram scale that is kept: quantiles within 0.54 %."""
+ATTEMPTS_WITHIN = timedelta(hours=1)
+"""Attempts of one request lie within this of each other."""
+DAYS_AT_ONCE = 7
+"""A week of hours is refolded in bounded memory."""
+COVERAGE = Fold(Source.SUM, "covered", "edge.inference.requests")
+
+
+class Kind(StrEnum):
+    """What is folded by statements of its own; each value is the end of one's name."""
+
+    SUMS = "sums"
+    EXPONENTIAL = "exponential"
+    EXPLICIT = "explicit"
+    GAUGES = "gauges"
+    SPANS = "spans"
+    LOGS = "logs"
+
+
+SOURCE_OF = {
+    Kind.SUMS: Source.SUM,
+    Kind.EXPONENTIAL: Source.HISTOGRAM,
+    Kind.EXPLICIT: Source.HISTOGRAM,
+    Kind.GAUGES: Source.GAUGE,
+    Kind.SPANS: Source.SPAN,
+    Kind.LOGS: Source.LOG,
+}
+CUMULATIVE = (Kind.SUMS, Kind.EXPONENTIAL, Kind.EXPLICIT, Kind.GAUGES)
+"""Kinds whose points depend on the one before them."""
+Work = tuple[Kind, Batch]
+Skew = tuple[str, datetime, datetime, int]
+"""Device, received from, received until, milliseconds to add to its times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The folds by where they read from; statements are handed parallel arrays."""
+
+    folds: tuple[Fold, ...]
+
+    def of(self, source: Source) -> tuple[Fold, ...]:
+        return tuple(fold for fold in self.folds if fold.source is source)
+
+    def names(self, source: Source) -> list[str]:
+        return sorted({fold.name for fold in self.of(source)})
+
+    def only(self, kind: Kind) -> Sources:
+        return Sources(self.of(SOURCE_OF[kind]))
+
+    @property
+    def touching(self) -> dict[str, list[str]]:
+        """Names whose raw rows touch buckets, as ``touched_minutes`` and its like want them."""
+        return {
+            "sums": self.names(Source.SUM),
+            "histograms": self.names(Source.HISTOGRAM),
+            "gauges": self.names(Source.GAUGE),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """What is known to be wrong with what came in: clocks that are off, gateways that can't be trusted."""
+
+    skew: tuple[Skew, ...] = ()
+    quarantine: tuple[tuple[str, datetime, datetime], ...] = ()
+    """Gateway, stored from, stored until."""
+
+    @property
+    def margin_s(self) -> int:
+        """How far from its minute an event's own time may lie."""
+        return max((abs(shift) // 1000 + 1 for *_, shift in self.skew), default=0)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"skew": list(self.skew), "margin": self.margin_s, "quarantine": list(self.quarantine)}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One pass of roll-up: what it writes with every row, and what it corrects."""
+
+    revision: int
+    cause: str
+    corrections: Corrections
+
+
+def fold_batch(store: Store, sources: Sources, work: Work, start: datetime, run: Run) -> int:
+    """Recompute a batch; number of rows that changed. ``start``: how far back previous points are looked for."""
+    kind, batch = work
+    common = {
+        "gateways": list(batch.gateways),
+        "lo": batch.lo,
+        "hi": batch.hi,
+        "from": start,
+        "cause": run.cause,
+        "revision": run.revision,
+        **run.corrections.parameters,
+    }
+    written = 0
+    for statement, folds in _statements(kind, sources):
+        if folds:
+            written += store.run(statement, **{**common, **_reach(statement, batch, common), **asked(folds)})
+    return written
+
+
+def _statements(kind: Kind, sources: Sources) -> list[tuple[str, Sequence[Fold]]]:
+    folds = sources.of(SOURCE_OF[kind])
+    found: list[tuple[str, Sequence[Fold]]] = [(f"fold_{kind}", folds)]
+    if kind is Kind.SUMS:
+        found.insert(0, ("fold_coverage", [COVERAGE]))
+    if kind is Kind.SPANS:
+        # Where nobody asks for requests, which is nearly everywhere, a span needs no other.
+        plain, attempts = [f for f in folds if not f.request], [f for f in folds if f.request]
+        return [("fold_spans", plain), ("fold_requests", attempts)]
+    if kind in (Kind.EXPONENTIAL, Kind.EXPLICIT):
+        # It reads what the one before it wrote.
+        found.append(("band_histograms", [fold for fold in folds if fold.cuts]))
+    return found
+
+
+def _reach(statement: str, batch: Batch, common: dict[str, Any]) -> dict[str, Any]:
+    """What a statement needs beside the common: how far around the piece it reads, and its own flags."""
+    match statement:
+        case "fold_requests":
+            margin = common["margin"] + int(ATTEMPTS_WITHIN.total_seconds())
+            return {"from": batch.lo, "margin": margin}
+        case "fold_spans" | "fold_logs":
+            return {"from": batch.lo}
+        case "fold_exponential":
+            return {"exponential": True, "max_scale": MAX_SCALE}
+        case "fold_explicit":
+            return {"exponential": False}
+        case _:
+            return {}
+
+
+def fold_days(store: Store, hours: Iterable[datetime], revision: int) -> None:
+    """Refold the days in which an hour was refolded, a few at a time: whoever writes ``count_hours`` owes them this."""
+    days = sorted({hour.replace(hour=0) for hour in hours})
+    for n in range(0, len(days), DAYS_AT_ONCE):
+        listed = days[n : n + DAYS_AT_ONCE]
+        store.run("fold_days", days=listed, lo=listed[0], hi=listed[-1] + timedelta(days=1), revision=revision)
+
+
+def asked(folds: Iterable[Fold]) -> dict[str, Any]:
+    """Folds as parameters; what is asked of each is (measure, attributes, detail, cuts, request, name)."""
+    listed = list(folds)
+    return {
+        "measures": [fold.measure for fold in listed],
+        "names": sorted({fold.name for fold in listed}),
+        "folds": [(f.measure, list(f.asked), list(f.detail), list(f.cuts), f.request, f.name) for f in listed],
+    }

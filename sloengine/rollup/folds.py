@@ -1,0 +1,84 @@
+"""What the raw tables are folded by: for each measure the attributes, cuts and details that any SLO asks for. Pure.
+
+A raw table is read once for all SLIs over it; the SLIs are then applied to the few groups that are left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sloengine.model import DETAIL, DIMENSIONS, Selector, Slo, Source, Weighting
+
+VALUE = "value"
+"""Name of the matcher on a measure's number; everything else is a dimension or an attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """How one measure is folded from raw rows."""
+
+    source: Source
+    measure: str
+    name: str
+    """Metric, span or event name in the raw table."""
+    asked: tuple[str, ...] = ()
+    """Attributes, sorted, that become part of the key."""
+    detail: tuple[str, ...] = ()
+    """Those of the detailed dimensions that are kept."""
+    cuts: tuple[float, ...] = ()
+    """Where values are cut into bands, ascending; empty: they aren't."""
+    request: str = ""
+
+    def __or__(self, other: Fold) -> Fold:
+        return Fold(
+            self.source,
+            self.measure,
+            self.name,
+            tuple(sorted({*self.asked, *other.asked})),
+            tuple(name for name in DETAIL if name in self.detail or name in other.detail),
+            tuple(sorted({*self.cuts, *other.cuts})),
+            self.request,
+        )
+
+
+BASE = (
+    Fold(Source.SUM, "edge.inference.requests", "edge.inference.requests", ("edge.inference.outcome",)),
+    Fold(Source.HISTOGRAM, "edge.inference.duration", "edge.inference.duration"),
+    Fold(Source.HISTOGRAM, "edge.inference.score", "edge.inference.score"),
+)
+"""Folded whether or not an SLO asks: dashboards, coverage and drift read them."""
+
+
+def folds_of(slos: Iterable[Slo]) -> tuple[Fold, ...]:
+    """One fold per measure: the union of what all SLOs ask of it, in a stable order."""
+    found = {(fold.source, fold.measure): fold for fold in BASE}
+    for slo in slos:
+        for selector in slo.sli.selectors:
+            fold = _fold(slo, selector)
+            key = (fold.source, fold.measure)
+            found[key] = found[key] | fold if key in found else fold
+    return tuple(found[key] for key in sorted(found))
+
+
+def _fold(slo: Slo, selector: Selector) -> Fold:
+    matchers = (*selector.where, *slo.where)
+    rule = slo.sli.slices
+    names = {m.name for m in matchers} | set(slo.by) | (set(rule.per) if rule else set())
+    if slo.weighting is Weighting.NODES or slo.quantifier:
+        names.add("device")
+    return Fold(
+        selector.source,
+        selector.measure,
+        selector.name,
+        tuple(sorted(names - set(DIMENSIONS) - {VALUE})),
+        tuple(name for name in DETAIL if name in names),
+        tuple(sorted({float(m.value) for m in matchers if m.name == VALUE})),
+        selector.request,
+    )
+
+
+def fingerprint(folds: Sequence[Fold]) -> str:
+    """Changes when anything is folded differently: what was folded before then has to be folded again."""
+    return hashlib.sha256(repr(folds).encode()).hexdigest()[:12]

@@ -1,0 +1,4 @@
+            -- A device whose clock is off by a known amount is put right: milliseconds to add, 0 for all others. Part of a metric point's identity: a
+            -- clock that is set back shows the same times again.
+            arrayFirst(s -> s.1 = DeviceId AND GatewayTime >= s.2 AND GatewayTime < s.3,
+                {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}).4 AS Moved

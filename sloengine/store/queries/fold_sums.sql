@@ -1,0 +1,53 @@
+-- Counters, some gateways, minutes [lo, hi): the increase of every asked monotonic sum, recomputed whole from deduplicated points.
+--
+-- Increase of a point over the one before it in its series: value - previous; the value itself at a series' start (its StartTimeUnix
+-- is new) or after a reset that kept the start time (value fell). It belongs to the minute of the later point; over more than five minutes
+-- it is marked as bridged. If the series began before the look-back and nothing earlier is found, the increase can't be known: it counts
+-- as nothing, not as everything since the start.
+-- include insert_counts
+WITH
+    points AS (
+        -- At-least-once delivery: the same point (series, start, time) counts once.
+        SELECT Measure, SeriesId, StartTimeUnix, TimeUnix, max(p.Value) AS V, any(p.AggregationTemporality) AS Temporality,
+-- include asked_columns
+        FROM (
+            SELECT MetricName AS Measure, Attributes AS Own, *,
+-- include asked_folds
+            ,
+-- include asked_shift
+            FROM otel_metrics_sum
+            WHERE MetricName IN {measures:Array(String)} AND IsMonotonic
+                -- What no counter can say (NaN, infinite, negative, beyond exact floats) is left out: one such row would fail the whole tick.
+                AND isFinite(Value) AND Value >= 0 AND Value < 9007199254740992
+        ) AS p
+        WHERE
+-- include asked_rows
+        GROUP BY Measure, SeriesId, StartTimeUnix, TimeUnix, p.Moved
+    ),
+    placed AS (
+        SELECT Measure, SeriesId, StartTimeUnix, V, Temporality, D, F, Asked, Shift,
+            TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
+        FROM points
+        WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
+    ),
+    steps AS (
+        SELECT Measure, D, F, Asked, Shift, T, Start, V, Temporality,
+            lagInFrame(V, 1) OVER w AS Previous, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
+        FROM placed
+        WINDOW w AS (PARTITION BY Measure, SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    ),
+    increases AS (
+        SELECT Measure, D, F, Asked, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute,
+            multiIf(Temporality = 1, V, N > 1 AND V >= Previous, V - Previous, N > 1, V, Start >= {from:DateTime('UTC')}, V, 0) AS Increase,
+            if(Temporality = 2 AND N > 1, PreviousT, Start) < T - toIntervalMinute(5) AS Bridges
+        FROM steps
+        WHERE T >= {lo:DateTime('UTC')}
+    ),
+    fresh AS (
+        SELECT Measure, D, Minute,
+-- include asked_key
+            , tuple(sum(Increase), sum(Increase), count(), toUInt64(0), sumIf(Increase, Bridges), sumIf(Increase, Shift != 0)) AS Figures
+        FROM increases
+        GROUP BY Measure, D, F, Asked, Minute
+    ),
+-- include settle_counts

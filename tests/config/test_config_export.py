@@ -1,0 +1,277 @@
+"""Reading what `sloengine export` prints gives the same catalogue, whatever the catalogue holds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from sloengine.config.catalogue import check_catalogue
+from sloengine.config.export import as_yaml, documents
+from sloengine.model import Catalogue
+
+# Shrinking reads thousands of documents, which takes minutes; the failing one is small as it is.
+same_folder = settings(
+    suppress_health_check=list(HealthCheck),
+    deadline=None,
+    max_examples=60,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+
+words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
+names = st.from_regex(r"[a-z][a-z0-9-]{0,8}[a-z0-9]", fullmatch=True)
+values = st.one_of(words, st.just('a"b\\\n;--'), st.just("' OR 1=1"))
+attributes = st.sampled_from(["region", "model", "device", "k8s.cluster.name", "http.status_code"])
+targets = st.sampled_from([0.95, 0.97, 0.99, 0.995, 0.999, 0.9995])
+
+
+def matcher(name: str, op: str, value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'{name}{op}"{escaped}"'
+
+
+matchers = st.builds(matcher, attributes, st.sampled_from(["=", "!="]), values)
+where = st.one_of(
+    st.lists(matchers, max_size=2),
+    st.dictionaries(attributes, st.one_of(values, st.integers(0, 9)), min_size=1, max_size=2),
+)
+
+
+def spec(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(parts, optional={"where": where})
+
+
+counts = st.one_of(
+    st.builds(lambda s: {"type": "metrics", "spec": s}, spec(metric=names)),
+    st.builds(lambda s: {"type": "metrics", "spec": {"any": s}}, st.lists(spec(metric=names), min_size=1, max_size=3)),
+    st.builds(lambda s: {"type": "spans", "spec": s}, spec(span=names, request=st.sampled_from(["", "request.id"]))),
+    st.builds(lambda s: {"type": "logs", "spec": s}, spec(event=names)),
+    st.builds(
+        lambda q, s: {"type": "sql", "spec": {"query": f"SELECT minute, events, '{q}' FROM t", "lookback": "1d", **s}},
+        names,
+        spec(),
+    ),
+)
+valued = st.one_of(
+    st.builds(
+        lambda k, s: {"type": "metrics", "spec": {**s, "kind": k}},
+        st.sampled_from(["histogram", "gauge"]),
+        spec(metric=names),
+    ),
+    st.builds(lambda s: {"type": "spans", "spec": s}, spec(span=names)),
+)
+
+
+@st.composite
+def indicators(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An inline indicator (or a reference) and what its objective has to say."""
+    kind = draw(st.sampled_from(["ratio", "threshold", "slices", "template"]))
+    if kind == "template":
+        return {"indicatorRef": draw(st.sampled_from([f"M{n}" for n in range(1, 16)]))}, {}
+    metadata = {"name": "sli-" + draw(st.uuids()).hex[:12]}
+    if kind == "ratio":
+        roles = draw(st.sampled_from([("good", "total"), ("bad", "total"), ("good", "bad"), ("good", "bad", "total")]))
+        ratio = {role: {"metricSource": draw(counts)} for role in roles}
+        return {"indicator": {"metadata": metadata, "spec": {"ratioMetric": ratio}}}, {}
+    objective = {"op": draw(st.sampled_from(["lte", "lt", "gte", "gt"])), "value": draw(st.floats(-1e6, 1e6))}
+    if kind == "threshold":
+        source = draw(valued)
+    else:
+        over = (
+            {"over": draw(counts), "mode": draw(st.sampled_from(["verdict", "ratio"]))} if draw(st.booleans()) else {}
+        )
+        source = {"type": "slices", "spec": {"length": "30m", "per": ["device"], "of": draw(counts), **over}}
+    return {"indicator": {"metadata": metadata, "spec": {"thresholdMetric": {"metricSource": source}}}}, objective
+
+
+annotations = st.fixed_dictionaries(
+    {},
+    optional={
+        "owner": st.sampled_from(["ml", "device ops, night"]),
+        "runbook": st.just("docs/x.md"),
+        "by": st.sampled_from(["region", "region, gateway", "device, k8s.cluster.name"]),
+        "where": st.builds(", ".join, st.lists(matchers.filter(lambda m: "model" not in m), min_size=1, max_size=2)),
+        "unknown": st.sampled_from(["ignore", "good", "bad"]),
+        "weighting": st.sampled_from(["events", "nodes", "sites"]),
+        "quantifier": st.sampled_from(["95% of nodes meet 99%", "worst 1% of nodes", "worst 2.5% of nodes meet 90%"]),
+        "reserve": st.sampled_from(["20%", "0.125", "0.3"]),
+        "slices-max": st.sampled_from(["7", "1000", "5000"]),
+        "was": names,
+    },
+)
+windows = st.sampled_from(
+    [
+        {"duration": "30d", "isRolling": True},
+        {"duration": "28d", "isRolling": True},
+        {"duration": "1w", "isRolling": True},
+        {"duration": "45d", "isRolling": True},
+        {"duration": "1M", "calendar": {"startTime": "2026-01-01 00:00:00", "timeZone": "Europe/Berlin"}},
+        {"duration": "1Q", "isRolling": False, "calendar": {"startTime": "2026-01-31 06:30:00", "timeZone": "UTC"}},
+    ]
+)
+
+
+@st.composite
+def slos(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    found = {f"sloengine.dev/{k}": v for k, v in draw(annotations).items()}
+    method = draw(st.sampled_from(["Occurrences", "Occurrences", "Timeslices", "RatioTimeslices"]))
+    sliced = (
+        {"timeSliceTarget": draw(st.sampled_from([0.9, 0.95, 1])), "timeSliceWindow": "5m"}
+        if method == "Timeslices"
+        else {}
+    )
+    sliced = {"timeSliceWindow": 10} if method == "RatioTimeslices" else sliced
+    indicator, asked = draw(indicators())
+    count = draw(st.sampled_from([1, 1, 2, 3]))
+    objectives = [
+        {"target": draw(targets), **sliced, **asked, **({"displayName": draw(words)} if draw(st.booleans()) else {})}
+        for _ in range(count)
+    ]
+    if count > 1 and draw(st.booleans()):
+        objectives = [{**o, "compositeWeight": draw(st.sampled_from([1, 2.5, 0.1]))} for o in objectives]
+    return {
+        "apiVersion": "openslo/v1",
+        "kind": "SLO",
+        "metadata": {"name": name, "displayName": draw(words), "annotations": found},
+        "spec": {
+            "service": draw(st.sampled_from(["digits", "it's; DROP TABLE x --", "Größe"])),
+            "description": draw(words),
+            **indicator,
+            "budgetingMethod": method,
+            "timeWindow": [draw(windows)],
+            "objectives": objectives,
+            **({"alertPolicies": ["mine"]} if draw(st.booleans()) else {}),
+        },
+    }
+
+
+MINE = {
+    "apiVersion": "sloengine.dev/v1",
+    "kind": "BurnPolicy",
+    "metadata": {"name": "mine"},
+    "spec": {
+        "windows": [
+            {"severity": "page", "long": "2h", "factor": 10},
+            {"severity": "ticket", "long": "1d", "short": "1h", "budgetShare": 0.2},
+        ]
+    },
+}
+REST = """\
+apiVersion: sloengine.dev/v1
+kind: BurnPolicy
+metadata: {name: mine}
+spec: {windows: [{severity: page, long: 2h, factor: 10}, {severity: ticket, long: 1d, short: 1h, budgetShare: 0.2}]}
+---
+apiVersion: sloengine.dev/v1
+kind: Inventory
+metadata: {name: fleet}
+spec:
+  service: digits
+  since: 2026-01-01T00:00:00Z
+  nodes: [{device: "d'1", gateway: g, region: r}, {device: d2, gateway: g, region: r, since: 2026-02-01T12:00:30+02:00}]
+---
+apiVersion: sloengine.dev/v1
+kind: Exclusion
+metadata: {name: sundays}
+spec:
+  reason: Gateways are updated.
+  where: {region: eu, k8s.cluster.name: 'a"b'}
+  start: 2026-01-04 02:00:00
+  duration: 90m
+  rrule: FREQ=WEEKLY;BYDAY=SU
+  timeZone: Europe/Stockholm
+---
+apiVersion: sloengine.dev/v1
+kind: Exclusion
+metadata: {name: gone}
+spec: {reason: Decommissioned., where: {device: d9}, start: 2026-03-01T00:00:00+01:00}
+---
+apiVersion: sloengine.dev/v1
+kind: Indicators
+metadata: {name: all}
+spec:
+  service: digits
+  owner: ml
+  by: region
+  indicators: [M1, M2, M3, M4, M5, M6, M7, M8, M9, M10, M11, M12, M13, M14, M15]
+"""
+
+
+def without_places(catalogue: Catalogue) -> Catalogue:
+    return replace(
+        catalogue,
+        slos=tuple(replace(s, source="") for s in catalogue.slos),
+        queries=tuple(replace(q, source="") for q in catalogue.queries),
+    )
+
+
+def again(catalogue: Catalogue, file: Path) -> Catalogue:
+    file.write_text(as_yaml(documents(catalogue)), encoding="utf-8")
+    found, problems = check_catalogue([file])
+    assert [str(p) for p in problems if p.severity == "error"] == [], file.read_text(encoding="utf-8")
+    return found
+
+
+def same(text: str, folder: Path) -> Catalogue:
+    """The catalogue of a text, which its export, and the export of that, give again."""
+    (folder / "a.yaml").write_text(text, encoding="utf-8")
+    first, problems = check_catalogue([folder / "a.yaml"])
+    assert first.slos or first.broken, [str(p) for p in problems]
+    second = again(first, folder / "b.yaml")
+    assert without_places(second) == without_places(replace(first, broken=()))
+    assert documents(second) == documents(first)
+    return first
+
+
+@same_folder
+@given(found=st.tuples(slos("a"), slos("b")))
+def test_reading_an_export_gives_an_equal_catalogue(found: tuple[dict[str, Any], ...], tmp_path: Path) -> None:
+    same(json.dumps([*found, MINE], ensure_ascii=False), tmp_path)
+
+
+def test_all_indicators_and_our_own_kinds_come_back_too(tmp_path: Path) -> None:
+    catalogue = same(REST, tmp_path)
+    assert (len(catalogue.slos), len(catalogue.nodes), len(catalogue.exclusions)) == (15, 2, 2)
+
+
+def test_every_slo_of_an_export_is_plain_openslo_over_our_metric_sources(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(REST, encoding="utf-8")
+    catalogue, _ = check_catalogue([tmp_path])
+    found = [d for d in documents(catalogue) if d["kind"] == "SLO"]
+    assert len(found) == 15
+    for document in found:
+        assert document["apiVersion"] == "openslo/v1"
+        assert "indicatorRef" not in document["spec"], "templates are written out"
+        assert document["metadata"]["annotations"]["sloengine.dev/owner"] == "ml"
+
+
+@pytest.mark.parametrize("kind", ["Inventory", "Exclusion", "BurnPolicy"])
+def test_what_openslo_can_not_say_is_exported_as_our_own_kinds(kind: str, tmp_path: Path) -> None:
+    use = REST.replace("{M1", "").replace("by: region", "by: region\n  timeWindow: [{duration: 45d, isRolling: true}]")
+    (tmp_path / "a.yaml").write_text(use, encoding="utf-8")
+    catalogue, _ = check_catalogue([tmp_path])
+    assert {d["apiVersion"] for d in documents(catalogue) if d["kind"] == kind} == {"sloengine.dev/v1"}
+
+
+def test_slices_over_several_kinds_of_sources_come_back(tmp_path: Path) -> None:
+    source = {"good": {"type": "logs", "spec": {"event": "a"}}, "bad": {"type": "metrics", "spec": {"metric": "b"}}}
+    slo = {
+        "apiVersion": "openslo/v1",
+        "kind": "SLO",
+        "metadata": {"name": "x"},
+        "spec": {
+            "service": "s",
+            "indicator": {
+                "metadata": {"name": "i"},
+                "spec": {"ratioMetric": {role: {"metricSource": part} for role, part in source.items()}},
+            },
+            "budgetingMethod": "Timeslices",
+            "objectives": [{"target": 0.99, "timeSliceTarget": 0.9, "timeSliceWindow": "5m"}],
+        },
+    }
+    (found,) = same(json.dumps(slo), tmp_path).slos
+    assert found.sli.slices is not None
+    assert [s.name for s in found.sli.slices.denominator] == ["a", "b"]

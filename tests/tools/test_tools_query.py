@@ -1,0 +1,262 @@
+"""Named queries: each documented example runs; figures by hand; parameters are typed and bound, never pasted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, SUM_COLUMNS, Rig, Series
+from test_tools_explain import SPAN_COLUMNS
+
+from sloengine import jobs
+from sloengine.model import Node
+from sloengine.tools.query import bound, named_queries, read_named, run_query
+
+PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^sloengine query (.+)$", PAGE, re.MULTILINE)
+END = BASE + 2 * HOUR
+
+
+def _asked(line: str) -> tuple[str, list[str]]:
+    name, *words = shlex.split(line)
+    return name, [value for flag, value in zip(words[::2], words[1::2], strict=True) if flag == "--param"]
+
+
+@pytest.fixture(scope="module")
+def fleet(rigs: Callable[..., Rig]) -> Rig:
+    """Two versions in two regions, one bad node; scores, bytes, spans, predictions and labels, updates."""
+    rig = rigs(nodes=[Node("n1", "gw-eu", "eu", SERVICE, BASE), Node("gone", "gw-eu", "eu", SERVICE, BASE)])
+    for device, region, version, rate in (
+        ("n1", "eu", "1", (9, 1)),
+        ("n2", "us", "2", (99, 1)),
+        ("n3", "us", "2", (50, 50)),
+    ):
+        series = Series(device=device, region=region, gateway=f"gw-{region}", version=version)
+        rig.points.traffic(series, BASE, 60, *rate)
+        rig.points.duration(series, BASE, (6, 0, -400, [0]))
+        rig.points.duration(series, BASE + MINUTE, (6, 0, -400, [90, 10]))
+    for _ in range(2):
+        rig.points.count(replace(Series(device="n4", region="ap", version="3"), temporality=DELTA), BASE + MINUTE, 30)
+    rig.points.flush()
+    _bytes(rig)
+    _spans(rig)
+    _scores(rig)
+    _predictions(rig)
+    jobs.roll_up(rig.deps, END)
+    return rig
+
+
+def _bytes(rig: Rig) -> None:
+    rows = []
+    for name, values in {
+        "edge.data.raw": (0, 1000),
+        "edge.data.sent": (0, 100),
+        "edge.inference.cold_starts": (0, 3),
+    }.items():
+        for step, value in enumerate(values):
+            at = BASE + step * MINUTE
+            rows.append([*replace(Series(device="n1"), start=BASE).row(name, "By", at, None, None), float(value), True])
+    rig.store.insert("otel_metrics_sum", SUM_COLUMNS, rows)
+
+
+def _spans(rig: Rig) -> None:
+    rows: list[list[Any]] = []
+    for n, th in enumerate(["0", "0", "8", "8", ""]):
+        ident = f"{n:x}"
+        state = f"ot=th:{th}" if th else ""
+        rows.append(
+            [{}, SERVICE, "infer", {}, ident.rjust(32, "0"), ident.rjust(16, "0"), state, BASE, 10, "Unset", BASE]
+        )
+    rig.store.insert("otel_traces", SPAN_COLUMNS, [*rows, rows[0]])
+
+
+def _scores(rig: Rig) -> None:
+    columns = [
+        "Measure",
+        "ServiceName",
+        "ModelName",
+        "ModelVersion",
+        "Minute",
+        "Scale",
+        "Bounds",
+        "Zero",
+        "Buckets",
+        "Items",
+        "Revision",
+    ]
+    rows = [
+        ["edge.inference.score", SERVICE, "m", version, BASE, 0, [0.5], 0.0, buckets, 1, 1]
+        for version, buckets in (("1", {0: 50.0, 1: 50.0}), ("2", {0: 30.0, 1: 10.0}))
+    ]
+    rig.store.insert("histogram_minutes", columns, rows)
+
+
+def _predictions(rig: Rig) -> None:
+    names = [
+        "Timestamp",
+        "IngestTime",
+        "ServiceName",
+        "ModelName",
+        "ModelVersion",
+        "PredictionId",
+        "Label",
+        "Truth",
+        "Segments",
+        "Weight",
+    ]
+    rows = [
+        [BASE, BASE, SERVICE, "m", "1", f"p{n}", "cat", "", {"edge.segment.site": site}, 2.0]
+        for n, site in enumerate(["dock", "dock", "dock", "hall"])
+    ]
+    rig.store.insert("predictions", names, [*rows, rows[0]])
+    labels = [("p0", "cat", 1), ("p1", "dog", 2), ("p1", "cat", 3), ("p3", "dog", 4)]
+    given = [[i, SERVICE, BASE + hours * HOUR, truth, BASE + hours * HOUR] for i, truth, hours in labels]
+    rig.store.insert("labels", ["PredictionId", "ServiceName", "At", "Truth", "IngestTime"], given)
+    updates = [
+        ["r", SERVICE, d, BASE + n * MINUTE, s]
+        for n, (d, s) in enumerate([("a", "started"), ("a", "succeeded"), ("b", "failed")])
+    ]
+    rig.store.insert("device_updates", ["RolloutId", "ServiceName", "DeviceId", "Timestamp", "Status"], updates)
+
+
+def _rows(rig: Rig, name: str, **parameters: str) -> list[dict[str, Any]]:
+    outcome = run_query(rig.store, name, [f"{k}={v}" for k, v in parameters.items()])
+    assert outcome.code == 0, outcome.text
+    return list(outcome.found["rows"])
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_each_documented_example_runs(fleet: Rig, line: str) -> None:
+    name, given = _asked(line)
+    outcome = run_query(fleet.store, name, given)
+    assert outcome.code == 0, outcome.text
+
+
+def test_every_query_is_documented_with_each_parameter_and_an_example() -> None:
+    assert {_asked(line)[0] for line in EXAMPLES} == set(named_queries())
+    for query in named_queries().values():
+        told = PAGE.split(f"**{query.name}**", 1)[1].split("```", 1)[0]
+        assert query.about
+        assert re.findall(r"`(\w+)`", told.split("Parameter", 1)[1]) == [p.name for p in query.parameters], query.name
+
+
+def test_every_declared_parameter_is_used_and_the_reverse() -> None:
+    for query in named_queries().values():
+        assert set(re.findall(r"\{(\w+):", query.sql)) == {p.name for p in query.parameters}, query.name
+
+
+def test_figures_by_hand(fleet: Rig) -> None:
+    worst = _rows(fleet, "worst_nodes", since="1d")
+    assert [(r["device"], r["bad"], r["requests"]) for r in worst] == [
+        ("n3", 3000, 6000),
+        ("n1", 60, 600),
+        ("n2", 60, 6000),
+    ]
+    rates = {(r["version"], r["region"]): (r["good"], r["bad"]) for r in _rows(fleet, "success_by_version")}
+    assert rates == {("1", "eu"): (540, 60), ("2", "us"): (149 * 60, 51 * 60), ("3", "ap"): (30, 0)}
+    (latency, _) = _rows(fleet, "latency_by_version")
+    assert latency["p50_s"] == pytest.approx(2 ** ((-400 + 0.5) / 64))
+    assert latency["p99_s"] == pytest.approx(2 ** ((-399 + 0.5) / 64))
+    low, high = _rows(fleet, "score_histogram", model="m", version="2", against="1")
+    assert (low["share"], low["against_share"], high["difference"]) == (0.75, 0.5, -0.25)
+
+
+def test_figures_of_telemetry_by_hand(fleet: Rig) -> None:
+    (nodes,) = _rows(fleet, "data_reduction")
+    assert (nodes["device"], nodes["reduction"]) == ("n1", 10)
+    (cold,) = _rows(fleet, "cold_starts")
+    assert (cold["cold"], cold["device"]) == (3, "n1")
+    (spans,) = _rows(fleet, "sampled_share")
+    assert (spans["spans"], spans["of_unknown_weight"], spans["requests_estimated"], spans["effective"]) == (
+        5,
+        1,
+        6,
+        3.6,
+    )
+    silent = _rows(fleet, "freshness", older="1h")
+    assert [r["device"] for r in silent] == ["gone", "n1"]
+    assert _rows(fleet, "errors_by_type")[0]["failures"] == 51 * 60
+
+
+def test_figures_of_labels_and_updates_by_hand(fleet: Rig) -> None:
+    """A corrected label counts, a repeated record does not; the unlabelled are counted."""
+    hall, dock = _rows(fleet, "accuracy_by_segment", segment="site")
+    assert (hall["segment"], hall["accuracy"], hall["coverage"]) == ("hall", 0, 1)
+    assert (dock["predictions"], dock["labelled"], dock["correct"], dock["accuracy"]) == (6, 4, 4, 1)
+    (lag,) = _rows(fleet, "label_lag")
+    assert (lag["predictions"], lag["waiting"], lag["p50_h"], lag["longest_h"]) == (4, 1, 2, 4)
+    (rollout,) = _rows(fleet, "update_failures")
+    assert (rollout["devices"], rollout["succeeded"], rollout["failed"], rollout["done"]) == (2, 1, 1, 0.5)
+
+
+def test_values_are_bound_and_not_pasted(fleet: Rig) -> None:
+    nasty = "'; DROP TABLE labels; -- \\"
+    assert _rows(fleet, "worst_nodes", model=nasty) == []
+    assert _rows(fleet, "label_lag")
+
+
+def test_formats(fleet: Rig, tmp_path: Path) -> None:
+    given = ["since=1d"]
+    rows = _rows(fleet, "worst_nodes", since="1d")
+    found = json.loads(run_query(fleet.store, "worst_nodes", given, form="json").text)
+    assert found["rows"] == rows
+    text = run_query(fleet.store, "worst_nodes", given, form="csv").text
+    assert [r["device"] for r in csv.DictReader(io.StringIO(text))] == ["n3", "n1", "n2", "n4"]
+    outcome = run_query(fleet.store, "worst_nodes", given, form="parquet", file=tmp_path / "x.parquet")
+    assert outcome.code == 0
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert parquet.read_table(tmp_path / "x.parquet").column("device").to_pylist() == ["n3", "n1", "n2", "n4"]
+    assert "n3" in run_query(fleet.store, "worst_nodes", given).text
+    assert run_query(fleet.store, "integrity_failures").text == "no rows"
+
+
+def test_the_list_shows_types_and_defaults() -> None:
+    outcome = run_query(None, None)  # type: ignore[arg-type]
+    assert re.search(r"--param since +Duration +default 1h +how far back", outcome.text)
+    assert re.search(r"--param segment +Text +needed", outcome.text)
+    assert len(outcome.found["queries"]) >= 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("worst_node",), "did you mean worst_nodes"),
+        (("worst_nodes", ["since=long"]), "is not a duration"),
+        (("worst_nodes", ["top=few"]), "is not a whole number"),
+        (("worst_nodes", ["top=-1"]), "is not a whole number"),
+        (("worst_nodes", ["region=eu"]), "takes since, model, least, top"),
+        (("worst_nodes", ["since=1h", "since=2h"]), "given twice"),
+        (("score_histogram", ["model=m"]), "needs --param version=…, --param against=…"),
+    ],
+)
+def test_a_mistake_is_told(fleet: Rig, arguments: tuple[Any, ...], words: str) -> None:
+    outcome = run_query(fleet.store, *arguments)
+    assert outcome.code == 2
+    assert words in outcome.text
+
+
+@pytest.mark.parametrize(("form", "words"), [("xml", "no format"), ("parquet", "name a file")])
+def test_a_wrong_format_is_told(fleet: Rig, form: str, words: str) -> None:
+    assert words in run_query(fleet.store, "worst_nodes", form=form).text
+
+
+def test_a_file_that_cannot_be_written_is_told(fleet: Rig, tmp_path: Path) -> None:
+    outcome = run_query(fleet.store, "worst_nodes", form="csv", file=tmp_path / "no" / "where.csv")
+    assert outcome.code == 2
+    assert "No such file" in outcome.text
+
+
+def test_moments_and_numbers_are_read() -> None:
+    query = read_named("x", "-- about\n-- param: at Moment  when\n-- param: share Number = 0.5  how much\nSELECT 1")
+    assert bound(query, ["at=2026-01-01T10:00+01:00"]) == {"at": datetime(2026, 1, 1, 9, tzinfo=UTC), "share": 0.5}
+    with pytest.raises(ValueError, match="is not '-- param"):
+        read_named("x", "-- param: at Time")
