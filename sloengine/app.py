@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
@@ -14,9 +16,10 @@ from fastapi import APIRouter, FastAPI
 
 from sloengine import jobs
 from sloengine.config.catalogue import load_catalogue
-from sloengine.config.routing import load_alerting
+from sloengine.config.routing import Alerting, load_alerting
 from sloengine.config.settings import Settings
 from sloengine.errors import SloengineError, StoreUnavailable
+from sloengine.model import Catalogue
 from sloengine.otlp.door import router as otlp_router
 from sloengine.schedule import Schedule
 from sloengine.state.database import open_database
@@ -30,6 +33,7 @@ from sloengine.web.metrics import render
 log = logging.getLogger("sloengine")
 
 DOOR_GATEWAY = "otlp-door"
+NOBODY = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -68,6 +72,26 @@ def build(settings: Settings) -> jobs.Deps:
     catalogue, alerting = load_catalogue(settings.catalogue), load_alerting(settings.alerting)
     for name in migrate(settings.store):
         log.info("migration %s applied", name)
+    return _deps(settings, catalogue, alerting)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[jobs.Deps]:
+    """The same for a command that looks at what an engine did: it migrates nothing and needs no routing.
+
+    Raises:
+        ConfigError: the catalogue is wrong.
+    """
+    deps = _deps(settings, load_catalogue(settings.catalogue), Alerting.model_validate(NOBODY))
+    try:
+        yield deps
+    finally:
+        deps.store.close()
+        deps.http.close()
+        deps.state.dispose()
+
+
+def _deps(settings: Settings, catalogue: Catalogue, alerting: Alerting) -> jobs.Deps:
     return jobs.Deps(
         settings=settings,
         catalogue=catalogue,

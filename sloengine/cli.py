@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sloengine.jobs import Deps
+    from sloengine.tools.outcome import Outcome
 
 FOUND, WRONG_USE, UNAVAILABLE = 1, 2, 4
 
@@ -129,8 +135,9 @@ def lint(
         _fail(str(error), WRONG_USE)
     if live:
         from sloengine.config.live import check_live
+        from sloengine.tools.live import InStore
 
-        problems += _read(lambda store: check_live(catalogue, _Known(store)))
+        problems += _read(lambda store: check_live(catalogue, InStore(store)))
     problems.sort(key=lambda p: (p.file, p.line))
     if json_:
         _say(json.dumps({"problems": [asdict(p) for p in problems], "slos": [s.name for s in catalogue.slos]}))
@@ -139,47 +146,6 @@ def lint(
             _say(str(problem))
     if any(p.severity == "error" for p in problems):
         raise SystemExit(FOUND)
-
-
-class _Known:
-    """What the store knows of the catalogue's words: ``sloengine.config.live.Known``, each question asked once."""
-
-    VALUES_MAX = 200
-
-    def __init__(self, store: Any) -> None:
-        from sloengine.config.live import DAYS
-
-        self._store, self._days = store, DAYS
-        self._names: dict[str, list[str]] | None = None
-
-    def names(self, source: Any) -> list[str]:
-        if self._names is None:
-            self._names = {}
-            for row in self._store.rows("seen_names", days=self._days):
-                self._names.setdefault(row["Source"], []).append(row["Name"])
-        return self._names.get(str(source), [])
-
-    def seen(self, source: Any, name: str, service: str, keys: Sequence[str]) -> Any:
-        from sloengine.config.live import Seen
-
-        (row,) = self._rows("seen_values", source, name, service, keys)
-        if not row["Items"]:
-            return None
-        values = dict(zip(keys, map(frozenset, row["Values"]), strict=True)) if keys else {}
-        return Seen(values, frozenset(k for k, found in values.items() if len(found) > self.VALUES_MAX))
-
-    def combinations(self, source: Any, name: str, service: str, keys: Sequence[str]) -> int:
-        return int(self._rows("seen_combinations", source, name, service, keys)[0]["Combinations"])
-
-    def _rows(self, query: str, source: Any, name: str, service: str, keys: Sequence[str]) -> list[dict[str, Any]]:
-        asked = {"source": str(source), "wanted": name, "service": service, "keys": list(keys), "days": self._days}
-        found: list[dict[str, Any]] = self._store.rows(query, **asked)
-        return found
-
-    def judged(self) -> list[Any]:
-        from sloengine.config.live import Judged
-
-        return [Judged(r["Slo"], r["Service"], r["Sli"], tuple(r["By"])) for r in self._store.rows("seen_slos")]
 
 
 @app.command()
@@ -216,11 +182,13 @@ def status(json_: Json = False) -> None:
 
     Exits 1 if one is burning or exhausted, 4 if ClickHouse does not answer.
     """
+    from sloengine.tools.status import status_table
+
     rows = _read(lambda store: store.sql_rows("SELECT * FROM slo_now ORDER BY Slo, toString(Slice)"))
     if json_:
         _say(json.dumps({"slos": rows}, default=str))
     else:
-        _say(_status_table(rows))
+        _say(status_table(rows))
     if any(r["State"] in ("burning", "exhausted") for r in rows):
         raise SystemExit(FOUND)
 
@@ -234,25 +202,6 @@ def _read(action: Callable[[Any], T]) -> T:
         return action(store)
     finally:
         store.close()
-
-
-def _status_table(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return "No SLO was judged in the last hour. Is 'sloengine run' running?"
-    head = ("SLO", "SLICE", "TARGET", "NOW", "BUDGET LEFT", "COVERAGE", "STATE")
-    lines = [head, *(_status_line(r) for r in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
-
-
-def _status_line(row: dict[str, Any]) -> tuple[str, ...]:
-    slice_ = ", ".join(f"{k}={v}" for k, v in row["Slice"].items()) or "all"
-    figures = (_percent(row[k]) for k in ("Sli", "BudgetRemaining", "Coverage"))
-    return (row["Slo"], slice_, f"{row['Target']:.3%}", *figures, f"{row['State']}: {row['Reason']}")
-
-
-def _percent(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.3%}"
 
 
 @app.command()
@@ -322,6 +271,150 @@ def labels(
         _say("\n".join([*map(str, found.problems), f"{found.accepted} labels written, {found.bad} bad lines"]))
     if found.bad:
         raise SystemExit(FOUND)
+
+
+def _tell(outcome: Outcome, json_: bool) -> None:
+    """What a tool found: text or JSON on stdout, a refusal on stderr; its exit code."""
+    if json_:
+        _say(json.dumps(outcome.found, default=str, ensure_ascii=False))
+    elif outcome.code == WRONG_USE:
+        _fail(outcome.text, WRONG_USE)
+    else:
+        _say(outcome.text)
+    if outcome.code:
+        raise SystemExit(outcome.code)
+
+
+def _with_engine(action: Callable[[Deps, datetime], Outcome]) -> Outcome:
+    """Run a tool on what an engine of these settings and this catalogue has counted."""
+    from sloengine.app import clock, opened
+    from sloengine.config.settings import load_settings
+
+    with opened(load_settings()) as deps:
+        return action(deps, clock())
+
+
+@app.command()
+def explain(
+    slo: Annotated[str, typer.Argument(help="Name of an SLO.")],
+    *,
+    at: Annotated[
+        str | None, typer.Option(help="The moment to explain, such as 2026-11-24T10:05; now if not set.")
+    ] = None,
+    slice_: Annotated[
+        str | None, typer.Option("--slice", help="Such as model=m,region=eu; the worst if not set.")
+    ] = None,
+    sql: Annotated[bool, typer.Option(help="Show the SQL that gives each figure.")] = True,
+    json_: Json = False,
+) -> None:
+    """Show the chain from rows to verdict, with the SQL of every step.
+
+    What was counted, in which window, what it was weighed by, what was known then and what is known now.
+    """
+    from sloengine.tools.explain import run_explain
+
+    _tell(_with_engine(lambda deps, now: run_explain(deps, slo, now, at=at, slice_=slice_, sql=sql)), json_)
+
+
+@app.command()
+def backtest(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Changed catalogue; the present one if not set.", metavar="PATH…")
+    ] = None,
+    *,
+    slo: Annotated[str | None, typer.Option(help="One SLO; all if not set.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Another burn policy for all of them.")] = None,
+    since: Annotated[str, typer.Option(help="How far back, a duration or a moment.")] = "30d",
+    step: Annotated[str, typer.Option(help="How often alerts are judged.")] = "1m",
+    json_: Json = False,
+) -> None:
+    """Replay a changed SLO or alert policy over the past.
+
+    When it would have paged and what it would have cost, beside what the present one did. Exits 1 if any slice would have
+    alerted otherwise.
+    """
+    from sloengine.tools.backtest import run_backtest
+    from sloengine.tools.progress import bar
+
+    given = {"paths": tuple(paths or ()), "name": slo, "policy": policy, "since": since, "step": step}
+    with bar("replaying") as drawn:
+        outcome = _with_engine(
+            lambda deps, now: run_backtest(deps, now, **given, progress=lambda done, total, _: drawn(done, total))  # type: ignore[arg-type]
+        )
+    _tell(outcome, json_)
+
+
+@app.command()
+def gate(
+    *,
+    model: Annotated[str, typer.Option(help="Model of the candidate.")],
+    version: Annotated[str, typer.Option(help="Version that wants to be released.")],
+    against: Annotated[str | None, typer.Option(help="Version to compare with, or 'previous'.")] = None,
+    service: Annotated[str | None, typer.Option(help="Service; all that run the version if not set.")] = None,
+    slo: Annotated[list[str] | None, typer.Option(help="Only these SLOs; may be given again.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="How far back; since the version was first seen if not set.")
+    ] = None,
+    min_events: Annotated[int | None, typer.Option(help="At least so many valid events.")] = None,
+    margin: Annotated[float | None, typer.Option(help="How much worse than control is still as good.")] = None,
+    ignore_budget: Annotated[bool, typer.Option("--ignore-budget", help="Release although a budget is spent.")] = False,
+    json_: Json = False,
+) -> None:
+    """Judge a model version for CI/CD: pass, fail or not enough data.
+
+    By its own SLOs, and against control where one is named. Exits 0 pass, 1 fail, 3 not enough data, 4 if ClickHouse does not
+    answer.
+    """
+    from sloengine.tools.gate import run_gate
+
+    given = {"against": against, "service": service, "slos": tuple(slo or ()), "since": since, "min_events": min_events}
+    more = {"margin": margin, "ignore_budget": ignore_budget}
+    outcome = _with_engine(
+        lambda deps, now: run_gate(deps, now, model=model, version=version, **given, **more)  # type: ignore[arg-type]
+    )
+    _tell(outcome, json_)
+
+
+@app.command()
+def query(
+    name: Annotated[str | None, typer.Argument(help="Name of a query; all are listed without one.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="A parameter, name=value; may be given again.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
+    file: Annotated[Path | None, typer.Option(help="Where to write it; parquet needs one.")] = None,
+) -> None:
+    """Ask a named question, for ML engineers.
+
+    docs/queries.md lists them with examples; parameters are bound by ClickHouse.
+    """
+    from sloengine.tools.query import run_query
+
+    outcome = _read(lambda store: run_query(store, name, tuple(param or ()), form=form, file=file))
+    _tell(outcome, json_=False)
+
+
+@app.command()
+def backfill(
+    *,
+    since: Annotated[
+        str | None, typer.Option(help="From when, a duration ago or a moment; all that is kept if not set.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Until when; now if not set.")] = None,
+    gateway: Annotated[str | None, typer.Option(help="One gateway; all if not set.")] = None,
+    measure: Annotated[str | None, typer.Option(help="One measure; all if not set.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be counted, count nothing.")] = False,
+    json_: Json = False,
+) -> None:
+    """Count buckets again from the raw rows that are kept.
+
+    Under the present catalogue; safe beside a running engine, only what differs is written.
+    """
+    from sloengine.tools.backfill import run_backfill
+    from sloengine.tools.progress import bar
+
+    given = {"since": since, "until": until, "gateway": gateway, "measure": measure, "dry_run": dry_run}
+    with bar("counting") as progress:
+        outcome = _with_engine(lambda deps, now: run_backfill(deps, now, **given, progress=progress))  # type: ignore[arg-type]
+    _tell(outcome, json_)
 
 
 @app.command()

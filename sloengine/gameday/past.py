@@ -35,7 +35,7 @@ class Seed:
 SEEDS = (
     Seed("seed_requests", MONTH, 300, 60),
     Seed("seed_rare", MONTH, 1800, 1800),
-    Seed("seed_latency", MONTH, 1800, 60),
+    Seed("seed_latency", WEEK, 1800, 60),
     Seed("seed_updates", MONTH, 300, 300),
     # Bytes need a point in each sixth of an hour: else the hour is not known to its end.
     Seed("seed_bytes", WEEK, 600, 600),

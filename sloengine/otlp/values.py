@@ -24,6 +24,7 @@ IGNORED_KEYS = (
     "edge.region",
     "edge.gateway.id",
     "edge.gateway.received_unix_nano",
+    "edge.clock.sent_unix_nano",
     "edge.model.name",
     "edge.model.version",
     "edge.rollout.id",

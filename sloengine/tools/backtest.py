@@ -29,7 +29,7 @@ from sloengine.tools.outcome import (
     shown,
     table,
 )
-from sloengine.tools.past import Span, past_of
+from sloengine.tools.past import Span, read_past, slices_of
 
 Progress = Callable[[int, int, str], None]
 STEPS_MAX = 200_000
@@ -130,20 +130,24 @@ def _read(paths: Sequence[Path]) -> Catalogue:
 
 
 def _pair(engine: Deps, slo: Slo, exclusions: Sequence[Exclusion], span: Range) -> tuple[Side, Side | None]:
+    own = engine.catalogue.exclusions
     present = next((s for s in engine.catalogue.slos if s.name in (slo.name, slo.was or slo.name)), None)
-    why_not = unknowable(slo, engine.catalogue)
-    changed = Side(slo, {}, why_not) if why_not else _side(engine, slo, exclusions, span)
-    if present is None:
-        return changed, None
-    own = unknowable(present, engine.catalogue)
-    return changed, Side(present, {}, own) if own else _side(engine, present, engine.catalogue.exclusions, span)
-
-
-def _side(engine: Deps, slo: Slo, exclusions: Sequence[Exclusion], span: Range) -> Side:
+    sides = [(slo, exclusions), *([(present, own)] if present else [])]
+    why_not = [unknowable(one, engine.catalogue) for one, _ in sides]
+    known = [one for (one, _), why in zip(sides, why_not, strict=True) if not why]
+    held = Span(floor_minute(span.since - max(map(reach_of, known), default=timedelta())), span.until)
     quiet = timedelta(seconds=engine.settings.engine.resolve_after_s)
-    held = Span(floor_minute(span.since - reach_of(slo)), span.until)
-    slices = past_of(engine.store, slo, exclusions, held)
-    return Side(slo, {g: replay(slo, minutes, span.steps, resolve_after=quiet) for g, minutes in slices})
+    together = known if len({one.service for one in known}) == 1 else []
+    past = read_past(engine.store, together, [*exclusions, *own], held) if together else None
+    out = []
+    for (one, left_out), why in zip(sides, why_not, strict=True):
+        if why:
+            out.append(Side(one, {}, why))
+            continue
+        mine = past or read_past(engine.store, [one], left_out, held)
+        found = {g: replay(one, m, span.steps, resolve_after=quiet) for g, m in slices_of(one, mine, left_out)}
+        out.append(Side(one, found))
+    return out[0], out[1] if present else None
 
 
 def unknowable(slo: Slo, present: Catalogue) -> str:

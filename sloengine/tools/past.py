@@ -45,29 +45,41 @@ class _Part:
     items: NDArray[np.bool_]
 
 
-def past_of(store: Store, slo: Slo, exclusions: Sequence[Exclusion], span: Span) -> Iterator[tuple[Group, Minutes]]:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Bucket rows of some measures over a span, with the dimensions that were asked for."""
+
+    span: Span
+    rows: Sequence[Row]
+
+
+def read_past(store: Store, slos: Sequence[Slo], exclusions: Sequence[Exclusion], span: Span) -> Past:
+    """One read for SLOs of one service that are replayed side by side."""
+    asked = [_asked(slo, exclusions) for slo in slos]
+    measures = sorted({m for measures, _ in asked for m in measures})
+    keep = sorted({name for _, kept in asked for name in kept}) or [""]
+    values = {"from": span.start, "until": span.end, "service": slos[0].service}
+    return Past(span, store.rows("backtest_minutes", measures=measures, keep=keep, **values))
+
+
+def slices_of(slo: Slo, past: Past, exclusions: Sequence[Exclusion]) -> Iterator[tuple[Group, Minutes]]:
     """Each slice of an SLO with its minutes, one after the other: only one is held as tables at a time."""
     groups: dict[Group, list[_Part]] = {}
-    for row in store.rows("backtest_minutes", **_asked(slo, exclusions, span)):
+    for row in past.rows:
         part = _part(slo, row)
         if part is not None:
             group = tuple((name, part.key.get(name)) for name in slo.by)
             groups.setdefault(group, []).append(part)
     for group, parts in _within_budget(slo, groups):
-        yield group, _minutes(slo, parts, exclusions, span)
+        yield group, _minutes(slo, parts, exclusions, past.span)
 
 
-def _asked(slo: Slo, exclusions: Sequence[Exclusion], span: Span) -> dict[str, object]:
+def _asked(slo: Slo, exclusions: Sequence[Exclusion]) -> tuple[set[str], set[str]]:
+    """Measures that an SLO counts, and the dimensions that it, or what is excluded, tells apart."""
     counted = slo.sli.good + slo.sli.bad + slo.sli.total
     matchers = [m for s in counted for m in s.where] + [m for e in exclusions for m in e.where] + list(slo.where)
     keep = {m.name for m in matchers} | set(slo.by) | ({_unit(slo)} if _by_units(slo) else set())
-    return {
-        "measures": sorted({s.measure for s in counted}),
-        "service": slo.service,
-        "keep": sorted(keep & set(DIMENSIONS)) or [""],
-        "from": span.start,
-        "until": span.end,
-    }
+    return {s.measure for s in counted}, keep & set(DIMENSIONS)
 
 
 def _by_units(slo: Slo) -> bool:
@@ -80,6 +92,7 @@ def _unit(slo: Slo) -> str:
 
 def _part(slo: Slo, row: Row) -> _Part | None:
     key = Key(row["Measure"], tuple(row[name] for name in DIMENSIONS), row["Attributes"])
+    # It may have been read for the other SLO.
     share = share_of(slo, key)
     if share is None:
         return None

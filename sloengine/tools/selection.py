@@ -36,7 +36,7 @@ def _about_value(matcher: Matcher) -> str:
     le, gt = "JSONExtractString(Attributes, 'le')", "JSONExtractString(Attributes, 'gt')"
     upto = f"if({le} = '', inf, toFloat64({le})) <= {cut}"
     over = f"if({gt} = '', -inf, toFloat64({gt})) >= {cut}"
-    yes, no = ("false", "true") if matcher.op == "<=" else ("false", "true")
+    yes, no = ("true", "false") if matcher.op == "<=" else ("false", "true")
     return f"multiIf({upto}, {yes}, {over}, {no}, NULL)"
 
 

@@ -109,7 +109,7 @@ def rigs(module_rig: Rig) -> Callable[..., Rig]:
         with module_rig.deps.state.begin() as connection:
             connection.exec_driver_sql("DELETE FROM watermarks")
         module_rig.deps.catalogue = Catalogue(tuple(slos), tuple(nodes))
-        vars(module_rig.deps).pop("slices_seen", None)
+        module_rig.deps.slices_seen.clear()
         return module_rig
 
     return make
@@ -532,6 +532,6 @@ def test_verdicts_are_what_brute_force_says_in_whatever_order_data_came(rigs: Ca
     before = {name: written(rig, name) for name in expected}
     with rig.deps.state.begin() as connection:
         connection.exec_driver_sql("DELETE FROM watermarks")
-    vars(rig.deps).pop("slices_seen", None)
+    rig.deps.slices_seen.clear()
     assert derive(rig, now=now) == set()
     assert {name: written(rig, name) for name in expected} == before

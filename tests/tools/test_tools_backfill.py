@@ -69,7 +69,8 @@ def test_a_changed_catalogue_is_counted_as_if_it_had_always_been(filled: Callabl
     changed, fresh = filled(OLD), filled(NEW)
     changed.deps.catalogue = fresh.deps.catalogue
     assert _held(changed) != _held(fresh)
-    changed.store.command("SYSTEM STOP MERGES")
+    for table in (*TABLES, "histogram_minutes"):
+        changed.store.command(f"SYSTEM STOP MERGES {table}")  # a merge would take replaced rows out of the count
     before = changed.revisions("count_minutes")
     dry = run_backfill(changed.deps, END + HOUR, since="8h", dry_run=True)
     assert (changed.revisions("count_minutes"), dry.found["changed_rows"]) == (before, None)
@@ -90,7 +91,6 @@ def _again_nothing(rig: Rig) -> None:
     assert "no bucket row changed" in run_backfill(rig.deps, END + 1.5 * HOUR, since="9h").text
     jobs.roll_up(rig.deps, END + 2 * HOUR)
     assert [rig.revisions(t) for t in (*TABLES, "histogram_minutes")] == counts
-    rig.store.command("SYSTEM START MERGES")
 
 
 def test_what_the_engine_counts_meanwhile_stays(filled: Callable[[tuple[Slo, ...]], Rig]) -> None:

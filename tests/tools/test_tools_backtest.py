@@ -42,6 +42,8 @@ QUICK = BurnPolicy(
     ),
 )
 LENGTH = 90
+CALM = (40, 65)
+"""Minutes in which nothing fails, so that alerts end."""
 END = BASE + LENGTH * MINUTE
 FAILED = (Selector(Source.SUM, "edge.inference.requests", (Matcher("edge.inference.outcome", "=", "failure"),)),)
 
@@ -65,7 +67,9 @@ def _tell(rig: Rig, minute: int, dice: random.Random, state: dict[Any, Any]) -> 
     """What a minute brings: counters of four nodes, some of them failing or silent for a while, and sampled spans."""
     at = BASE + minute * MINUTE
     for n, region in enumerate(("eu", "eu", "us", "us")):
-        if dice.random() < 0.04:
+        if CALM[0] <= minute < CALM[1]:
+            state[n] = (0.0, False)
+        elif dice.random() < 0.04:
             state[n] = (dice.choice([0, 0.005, 0.02, 0.3, 1.0]), dice.random() < 0.2)
         ratio, silent = state.get(n, (0.0, False))
         total = dice.randrange(30, 60)

@@ -160,6 +160,7 @@ def test_figures_by_hand(fleet: Rig) -> None:
         ("n3", 3000, 6000),
         ("n1", 60, 600),
         ("n2", 60, 6000),
+        ("n4", 0, 30),
     ]
     rates = {(r["version"], r["region"]): (r["good"], r["bad"]) for r in _rows(fleet, "success_by_version")}
     assert rates == {("1", "eu"): (540, 60), ("2", "us"): (149 * 60, 51 * 60), ("3", "ap"): (30, 0)}

@@ -1,0 +1,46 @@
+"""The table of ``sloengine status``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sloengine.times import format_duration
+
+HEAD = ("SLO", "SLICE", "TARGET", "NOW", "95 % INTERVAL", "BUDGET LEFT", "LASTS", "COVERAGE", "STATE")
+
+
+def status_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of ``slo_now`` for a person, aligned."""
+    if not rows:
+        return "No SLO was judged in the last hour. Is 'sloengine run' running?"
+    lines = [HEAD, *(_line(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    slice_ = ", ".join(f"{k}={v}" for k, v in row["Slice"].items()) or "all"
+    interval = "-" if row["Low"] is None else f"{row['Low']:.3%} to {row['High']:.3%}"
+    return (
+        row["Slo"],
+        slice_,
+        f"{row['Target']:.3%}",
+        # A figure from samples is an estimate, and says so.
+        ("≈" if row["Sampled"] else "") + _percent(row["Sli"]),
+        interval,
+        _percent(row["BudgetRemaining"]),
+        _lasts(row["ExhaustsInSeconds"]),
+        _percent(row["Coverage"]),
+        f"{row['State']}: {row['Reason']}",
+    )
+
+
+def _lasts(seconds: float | None) -> str:
+    """How long the budget lasts at the present burn; nothing where it outlasts the window."""
+    return "-" if seconds is None else format_duration(timedelta(minutes=seconds // 60))
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.3%}"
