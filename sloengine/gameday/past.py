@@ -18,8 +18,8 @@ from sloengine.store.client import Store
 CUT_GATEWAY, CUT_AGO = "gw-eu-south", timedelta(days=12)
 PICTURES = 300
 """Images that the past's predictions are drawn from: they travel as parameters, and a request has a length."""
-MONTH, WEEK, FORTNIGHT = timedelta(days=30), timedelta(days=8), timedelta(days=15)
-"""How much past there is: as much as the window of the promise that reads it, and what drift is held against."""
+MONTH, WEEK = timedelta(days=30), timedelta(days=8)
+"""How much past there is: as much as the window of the promise that reads it, and a day before, for drift's first baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ SEEDS = (
     Seed("seed_updates", MONTH, 300, 300),
     # Bytes need a point in each sixth of an hour: else the hour is not known to its end.
     Seed("seed_bytes", WEEK, 600, 600),
-    Seed("seed_scores", FORTNIGHT, 1800, 300),
+    Seed("seed_scores", WEEK, 1800, 300),
     Seed("seed_gauges", WEEK, 1800, 300),
     Seed("seed_predictions", WEEK, 300, 300),
     Seed("seed_labels", WEEK, 300, 300),

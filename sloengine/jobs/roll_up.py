@@ -12,7 +12,19 @@ from sloengine.jobs.derive_all import derive_all
 from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days
 from sloengine.model import Source
 from sloengine.rollup.folds import fingerprint, folds_of
-from sloengine.rollup.plan import HOUR, MINUTE, Batch, Piece, batches, days, floor_minute, hours_of, pieces, runs
+from sloengine.rollup.plan import (
+    HOUR,
+    MINUTE,
+    Batch,
+    Piece,
+    batches,
+    days,
+    floor_minute,
+    hours_of,
+    pieces,
+    room_of,
+    runs,
+)
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
 
@@ -85,10 +97,12 @@ def _plan(engine: Deps, sources: Sources, since: datetime, until: datetime, now:
     )
     plan: list[Work] = []
     for kind in Kind:
-        found = pieces((r["GatewayId"], utc(r["Minute"])) for r in touched if r["Kind"] == kind)
+        mine = [r for r in touched if r["Kind"] == kind]
+        found = pieces((r["GatewayId"], utc(r["Minute"])) for r in mine)
         if found:
             found = _with_dependants(engine, sources.only(kind), kind, found, now)
-        plan += [(kind, batch) for batch in batches(found)]
+        room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
+        plan += [(kind, batch) for batch in batches(found, room)]
     return plan
 
 

@@ -13,7 +13,10 @@ MAX_PIECE = timedelta(days=1)
 MAX_HOLE = timedelta(minutes=10)
 """Reading an untouched hole this short is cheaper than another statement."""
 MAX_BATCH = 2 * MAX_PIECE
-"""Gateway-time that one statement recomputes, all its gateways together: it is deduplicated in bounded memory."""
+"""Gateway-time that one statement recomputes, all its gateways together, however much came in then: it is deduplicated in
+bounded memory."""
+MAX_ITEMS = 2_000_000
+"""Raw rows that one statement may recompute beyond that: a small fleet's month should not take a thousand statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,12 @@ def _cover(gateway: str, minutes: Sequence[datetime]) -> list[Piece]:
     return out
 
 
-def batches(plan: Iterable[Piece]) -> list[Batch]:
+def room_of(items: int, minutes: int) -> timedelta:
+    """Gateway-time of one batch, where so many raw rows were spread over so many gateway-minutes."""
+    return max(MAX_BATCH, MINUTE * (MAX_ITEMS * minutes // items)) if items else MAX_BATCH
+
+
+def batches(plan: Iterable[Piece], room: timedelta = MAX_BATCH) -> list[Batch]:
     """Pieces of different gateways joined where they nearly coincide: live traffic of a hundred gateways is one statement.
 
     Each piece lies whole in one batch. A batch may reach up to ``MAX_HOLE`` beyond a piece, on the same day: recomputing a minute
@@ -69,7 +77,7 @@ def batches(plan: Iterable[Piece]) -> list[Batch]:
     """
     out: list[list[Piece]] = []
     for piece in sorted(plan, key=lambda p: (p.lo, p.hi, p.gateway)):
-        home = next((held for held in reversed(out[-8:]) if _fits(piece, held)), None)
+        home = next((held for held in reversed(out[-8:]) if _fits(piece, held, room)), None)
         if home is None:
             out.append([piece])
         else:
@@ -80,11 +88,11 @@ def batches(plan: Iterable[Piece]) -> list[Batch]:
     ]
 
 
-def _fits(piece: Piece, held: Sequence[Piece]) -> bool:
+def _fits(piece: Piece, held: Sequence[Piece], room: timedelta) -> bool:
     first = held[0]
     near = abs(piece.lo - first.lo) <= MAX_HOLE and abs(piece.hi - first.hi) <= MAX_HOLE
     length = max(piece.hi, first.hi + MAX_HOLE) - first.lo
-    return near and piece.lo.date() == first.lo.date() and length * (len(held) + 1) <= MAX_BATCH + 2 * MAX_HOLE
+    return near and piece.lo.date() == first.lo.date() and length * (len(held) + 1) <= room + 2 * MAX_HOLE
 
 
 def runs(plan: Iterable[Piece]) -> list[Piece]:

@@ -21,6 +21,7 @@ from sloengine.rollup.plan import (
     floor_minute,
     hours_of,
     pieces,
+    room_of,
     runs,
 )
 
@@ -278,3 +279,12 @@ def test_an_hour_is_floored(moment: datetime) -> None:
     floor = floor_hour(moment)
     assert timedelta() <= moment - floor < HOUR
     assert (floor.minute, floor.second, floor.microsecond) == (0, 0, 0)
+
+
+def test_a_small_fleets_day_is_one_batch_and_a_large_ones_is_not():
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    fleet = [Piece(f"gw-{n}", day, day + DAY) for n in range(6)]
+    minutes = 6 * 1440
+    assert len(batches(fleet, room_of(100 * minutes, minutes))) == 1
+    assert len(batches(fleet, room_of(10_000 * minutes, minutes))) == 3
+    assert room_of(0, 0) == MAX_BATCH

@@ -62,7 +62,8 @@ def _exclusions() -> tuple[Exclusion, ...]:
 
 
 def _span(number: int, dice: random.Random) -> list[Any]:
-    at = BASE + timedelta(seconds=dice.uniform(0, 4 * 3600))
+    # Two attempts of one request, minutes apart: an hour is as far as the engine looks. All have come in by the end.
+    at = BASE + timedelta(seconds=random.Random(number // 2).uniform(0, 3 * 3600) + dice.uniform(0, 600))
     resource = {"device.id": "node-1", "edge.region": "eu", "edge.gateway.id": dice.choice(["gw-1", "gw-2"])}
     attributes = {
         "edge.model.name": ODD,
