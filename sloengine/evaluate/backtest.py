@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sloengine.evaluate.exclusions import MINUTE
 from sloengine.evaluate.interval import lower_bounds
-from sloengine.evaluate.judge import STALE_AFTER
+from sloengine.evaluate.judge import stale_after
 from sloengine.evaluate.measure import window_of
 from sloengine.evaluate.periods import bounds, floor_minute, targets_between
 from sloengine.model import BurnWindow, Severity, Slo, Unknown, Weighting
@@ -358,7 +358,8 @@ def _stale(track: _Track) -> Bools:
     told = track.minutes.told
     newest = np.maximum.accumulate(np.where(told, np.arange(len(told)), -(10**9)))
     age = track.ends - np.concatenate([[-(10**9)], newest])[track.ends]
-    return np.asarray(age > STALE_AFTER / MINUTE)
+    limit = stale_after(track.slo)
+    return np.asarray(age > (limit / MINUTE if limit else np.inf))
 
 
 def _onsets(track: _Track, pairs: Sequence[_Pair]) -> list[int]:

@@ -78,7 +78,7 @@ def read_all_burns(
             reading = _read(slo, pair, by_window, length)
             if reading.over and not slo.zero_tolerance:
                 # Only where a point is over the line is it worth asking how sure that is.
-                heaviest = _weight_of_good(by_window.get(slo.window, Counts()))
+                heaviest = _weight_of_good(by_window[max(by_window)] if by_window else Counts())
                 line = reading.factor * (1 - slo.target)
                 doubtful.append((len(read), len(found), by_window.get(pair.long, Counts()), heaviest, line))
             found.append(reading)

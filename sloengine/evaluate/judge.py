@@ -20,6 +20,14 @@ STALE_AFTER = timedelta(minutes=5)
 
 Trust = tuple[tuple[float, float] | None, float]
 """Interval of an SLI and its effective sample size."""
+CADENCE = {
+    "drift.psi": timedelta(hours=3),
+    "calibration.ece": timedelta(days=3),
+    "retrain.step": timedelta(days=3),
+    "rollout.devices": None,
+}
+"""Measures that come more slowly than minutes: twice their own step and the time it takes to judge it. An ended rollout is
+not stale."""
 WORST = 10
 """Nodes or sites that a status names."""
 
@@ -125,6 +133,14 @@ def _trust(listed: Sequence[Counts]) -> list[Trust]:
     ]
 
 
+def stale_after(slo: Slo) -> timedelta | None:
+    """Age of the newest data from which on a slice is stale; None: it never is."""
+    if slo.sli.slices:
+        return 2 * slo.sli.slices.length + STALE_AFTER
+    slow = [CADENCE[s.measure] for s in slo.sli.selectors if s.measure in CADENCE]
+    return slow[0] if slow else STALE_AFTER
+
+
 def _state(
     slo: Slo, counts: Counts, remaining: float | None, burns: Sequence[BurnReading], age: timedelta | None
 ) -> tuple[State, str]:
@@ -132,7 +148,8 @@ def _state(
         return State.STALE, "nothing was ever received"
     if any(b.exceeded for b in burns):
         return State.BURNING, _burn_reason(slo, burns)
-    if age > STALE_AFTER:
+    limit = stale_after(slo)
+    if limit is not None and age > limit:
         return State.STALE, f"newest data is {format_duration(timedelta(seconds=int(age.total_seconds())))} old"
     if counts.valid == 0 or remaining is None:
         return State.NO_TRAFFIC, f"no valid events in {format_duration(slo.window)}"

@@ -51,6 +51,11 @@ def window_of(slo: Slo) -> Window:
     return slo.calendar or RollingWindow(slo.window)
 
 
+def _own(slo: Slo) -> set[timedelta]:
+    """The SLO's window where it is a rolling one. A calendar period is none, though it may be as long as one."""
+    return set() if slo.calendar else {slo.window}
+
+
 def windows(slos: Iterable[Slo]) -> list[Window]:
     """Every window that judging these SLOs needs."""
     listed = list(slos)
@@ -106,7 +111,7 @@ class Frame:
 
 def _asked(slo: Slo, frame: Frame) -> Asked:
     lo, _ = bounds(window_of(slo), frame.at)
-    spans = sorted(windows_of(slo) - {slo.window})
+    spans = sorted(windows_of(slo) - _own(slo))
     parts = _parts(slo, lo, frame.at)
     rows = [frame.bands(lo), *(frame.bands(a, b) for a, b, _ in parts)]
     rows += [frame.bands(floor_minute(frame.at - span)) for span in spans]
@@ -155,7 +160,7 @@ def measure(slo: Slo, cube: Cube, whole: Cube, frame: Frame, matches: Matches) -
             Measured(
                 group=slice_.group,
                 window=window,
-                spans={**by_span, slo.window: window},
+                spans={**by_span, **dict.fromkeys(_own(slo), window)},
                 last=whole.newest(slice_.places),
                 versions=versions.get(slice_.group, {}),
                 parts=tuple(zip(targets, found[1 : 1 + len(targets)], strict=True)),

@@ -62,7 +62,9 @@ def derive_slices(engine: Deps, hours: set[datetime], now: datetime, run: Run) -
         end, oldest = slice_start(now, length), now - max(REACH, *(slo.window for slo in slos))
         begin = mark if mark is not None else _begin(engine, slos, oldest, end)
         seen = _Seen.of(engine, [names[slo.name] for slo in slos], now)
-        for span in spans(due_slices(hours, (begin, end), oldest, length), length, LONGEST):
+        # Nothing that a new rule asks for lies before its begin, whatever else was touched there.
+        reach = begin if mark is None else oldest
+        for span in spans(due_slices(hours, (begin, end), reach, length), length, LONGEST):
             changed |= _judge_changed(engine, _Pass(tuple(slos), length, span, end, oldest), seen, run)
         if mark != end:
             move_marks(engine, ((names[slo.name], max(end, mark or end)) for slo in slos))

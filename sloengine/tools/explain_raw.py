@@ -103,7 +103,8 @@ def _recount(engine: Deps, slo: Slo, fold: Fold, key: Row, bounds: tuple[datetim
 
 def _fresh_sql(a: _Asked) -> str:
     """The fold's statement as the engine runs it, up to what it would compare with what is stored."""
-    whole = statement(_STATEMENT[a.fold.source])
+    # Attempts of one request are joined by a statement of their own.
+    whole = statement("fold_requests" if a.fold.request else _STATEMENT[a.fold.source])
     end = whole.index(statement("settle_counts").rstrip("\n"))
     body = whole[whole.index("\nWITH\n") : end].rstrip().rstrip(",")
     margin = a.corrections.margin_s + (int(ATTEMPTS_WITHIN.total_seconds()) if a.fold.request else 0)

@@ -30,7 +30,8 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
         # A figure from samples is an estimate, and says so.
         ("≈" if row["Sampled"] else "") + _percent(row["Sli"]),
         interval,
-        _percent(row["BudgetRemaining"]),
+        # Where nothing bad is tolerated there is no budget to have a share of.
+        "-" if row["Target"] == 1 else _percent(row["BudgetRemaining"]),
         _lasts(row["ExhaustsInSeconds"]),
         _percent(row["Coverage"]),
         f"{row['State']}: {row['Reason']}",

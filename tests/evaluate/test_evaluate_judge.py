@@ -1,6 +1,7 @@
 """What a slice's state is, and that the reasons for having no answer are told apart."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,9 +11,9 @@ from scipy.stats import beta  # type: ignore[import-untyped]
 
 from sloengine.config.catalogue import load_policies
 from sloengine.evaluate.cube import FIGURES, Cube, Matches, build
-from sloengine.evaluate.judge import STALE_AFTER, judge
+from sloengine.evaluate.judge import STALE_AFTER, judge, stale_after
 from sloengine.evaluate.measure import Measured, frame_of, measure
-from sloengine.model import DIMENSIONS, Counts, Matcher, Node, Selector, Sli, Slo, Source, State, Status
+from sloengine.model import DIMENSIONS, Counts, Matcher, Node, Selector, Sli, SliceRule, Slo, Source, State, Status
 from sloengine.times import utc
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
@@ -302,3 +303,12 @@ def test_the_order_of_rows_does_not_matter_and_no_event_is_lost(items: list[Row]
             assert status.state is State.BURNING
         elif status.since_last_data and status.since_last_data > STALE_AFTER:
             assert status.state is State.STALE
+
+
+def test_what_is_judged_by_the_hour_is_not_stale_by_the_minute() -> None:
+    hourly = SliceRule(timedelta(hours=1), ("device",), (), (), "lte", 1.0)
+    derived = {name: Sli(total=(Selector(Source.DERIVED, name),)) for name in ("drift.psi", "rollout.devices")}
+    limits = {name: stale_after(replace(slo(), sli=sli)) for name, sli in derived.items()}
+    assert limits == {"drift.psi": timedelta(hours=3), "rollout.devices": None}
+    assert stale_after(replace(slo(), sli=Sli(slices=hourly))) == timedelta(hours=2) + STALE_AFTER
+    assert stale_after(slo()) == STALE_AFTER
