@@ -114,7 +114,9 @@ def test_pure_rooms_know_the_model_and_the_standard_library_and_never_each_other
     for path in modules(*PURE):
         own = "sloengine." + name_of(path).partition("/")[0]
         for name in imports(path):
-            known = name in OF_STAGES or name == own or name.startswith(f"{own}.") or name.partition(".")[0] in ARITHMETIC
+            known = (
+                name in OF_STAGES or name == own or name.startswith(f"{own}.") or name.partition(".")[0] in ARITHMETIC
+            )
             if not known and name.partition(".")[0] not in sys.stdlib_module_names:
                 wrong.append(f"{name_of(path)}: {name}")
     assert wrong == []
