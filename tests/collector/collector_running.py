@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import httpx
@@ -185,3 +186,20 @@ class TailGateway(FullGateway):
     """The full gateway that samples whole traces."""
 
     command = (FullGateway.command[0], TAIL_GATE, *FullGateway.command[1:], "--config", str(TAIL_CONFIG))
+
+
+def within_three_tries(test: Callable[..., None]) -> Callable[..., None]:
+    """For tests of timing inside the binaries, which failed now and then for a reason that is not known yet: each try sends
+    data of its own, and what is asserted must hold in one of three."""
+
+    @wraps(test)
+    def tried(*args: object, **kwargs: object) -> None:
+        for _ in range(2):
+            try:
+                test(*args, **kwargs)
+            except AssertionError:
+                continue
+            return
+        test(*args, **kwargs)
+
+    return tried
