@@ -41,6 +41,13 @@ SOURCE_OF = {
     Kind.SPANS: Source.SPAN,
     Kind.LOGS: Source.LOG,
 }
+RAW = {
+    Kind.SUMS: "otel_metrics_sum",
+    Kind.EXPONENTIAL: "otel_metrics_exponential_histogram",
+    Kind.EXPLICIT: "otel_metrics_histogram",
+    Kind.GAUGES: "otel_metrics_gauge",
+}
+"""Tables whose rows are points of series."""
 CUMULATIVE = (Kind.SUMS, Kind.EXPONENTIAL, Kind.EXPLICIT, Kind.GAUGES)
 """Kinds whose points depend on the one before them."""
 Work = tuple[Kind, Batch]
@@ -110,6 +117,7 @@ def fold_batch(store: Store, sources: Sources, work: Work, start: datetime, run:
         "from": start,
         "cause": run.cause,
         "revision": run.revision,
+        "raw": RAW.get(kind, ""),
         **run.corrections.parameters,
     }
     written = 0
@@ -137,15 +145,15 @@ def _statements(kind: Kind, sources: Sources) -> list[tuple[str, Sequence[Fold]]
 def _reach(statement: str, batch: Batch, common: dict[str, Any]) -> dict[str, Any]:
     """What a statement needs beside the common: how far around the piece it reads, and its own flags."""
     match statement:
+        case "fold_exponential":
+            return {"exponential": True, "max_scale": MAX_SCALE}
+        case "fold_explicit":
+            return {"exponential": False}
         case "fold_requests":
             margin = common["margin"] + int(ATTEMPTS_WITHIN.total_seconds())
             return {"from": batch.lo, "margin": margin}
         case "fold_spans" | "fold_logs":
             return {"from": batch.lo}
-        case "fold_exponential":
-            return {"exponential": True, "max_scale": MAX_SCALE}
-        case "fold_explicit":
-            return {"exponential": False}
         case _:
             return {}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import COLUMNS
-from sloengine.jobs.fold import ATTEMPTS_WITHIN, CUMULATIVE, SOURCE_OF, Corrections, Sources, asked
+from sloengine.jobs.fold import ATTEMPTS_WITHIN, CUMULATIVE, RAW, SOURCE_OF, Corrections, Sources, asked
 from sloengine.jobs.roll_up import RETENTION, _look_back
 from sloengine.model import DIMENSIONS, Slo, Source
 from sloengine.rollup.folds import Fold, folds_of
@@ -115,6 +115,7 @@ def _fresh_sql(a: _Asked) -> str:
         "from": a.start,
         **a.corrections.parameters,
         "margin": margin,
+        "raw": RAW.get(_KIND[a.fold.source], ""),
         **asked([a.fold]),
         "attributes": a.key["Attributes"],
     }

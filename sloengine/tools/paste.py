@@ -39,6 +39,8 @@ def literal(value: Any, kind: str) -> str:
         return f"toDateTime64({quoted(_time(value))}, 3, 'UTC')"
     if kind.startswith("DateTime"):
         return f"toDateTime({quoted(_time(value)[:19])}, 'UTC')"
+    if kind == "Identifier":
+        return "`" + str(value).replace("\\", "\\\\").replace("`", "\\`") + "`"
     return _nested(value)
 
 

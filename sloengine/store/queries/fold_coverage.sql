@@ -4,40 +4,34 @@
 -- include insert_counts
 WITH
     heard AS (
-        SELECT Measure, TimeUnix, p.DeviceId AS Device,
--- include asked_columns
+        -- A node by a number: its names are looked at once a minute and not at every point.
+        SELECT p.Node AS Node, p.TimeUnix + toIntervalMillisecond(p.Moved) AS T, p.Moved AS Shift,
+            any(p.ServiceName) AS Service, any(p.Region) AS Place, any(p.GatewayId) AS Gateway
         FROM (
-            SELECT 'covered' AS Measure, Attributes AS Own, *,
--- include asked_folds
-            ,
+            SELECT ServiceName, Region, GatewayId, TimeUnix, IngestTime, cityHash64(GatewayId, DeviceId, ServiceName, Region) AS Node,
 -- include asked_shift
             FROM otel_metrics_sum
             WHERE MetricName = 'edge.inference.requests'
         ) AS p
-        WHERE
+        WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')} AND
 -- include asked_rows
-        GROUP BY Measure, TimeUnix, p.Moved, p.GatewayId, p.DeviceId, p.ServiceName, p.Region
-    ),
-    placed AS (
-        SELECT Measure, tuple(D.1, '', '', D.4, D.5, '', '', '', '') AS D, Device, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
-        FROM heard
-        WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
+        GROUP BY Node, p.TimeUnix, Shift
     ),
     gaps AS (
-        SELECT Measure, D, Shift, T,
+        SELECT Node, Service, Place, Gateway, Shift, T,
             if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 3601) AS Gap
-        FROM placed
-        WINDOW w AS (PARTITION BY D, Device ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        FROM heard
+        WINDOW w AS (PARTITION BY Node ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     spells AS (
-        SELECT Measure, D, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
+        SELECT Service, Place, Gateway, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
         FROM gaps
         WHERE T >= {lo:DateTime('UTC')}
     ),
     fresh AS (
-        SELECT Measure, D, Minute, '' AS Attributes,
+        SELECT 'covered' AS Measure, tuple(Service, '', '', Place, Gateway, '', '', '', '') AS D, Minute, '' AS Attributes,
             tuple(round(sum(Seconds), 3), round(sum(Seconds), 3), count(), toUInt64(0), 0., round(sumIf(Seconds, Shift != 0), 3)) AS Figures
         FROM spells
-        GROUP BY Measure, D, Minute
+        GROUP BY Service, Place, Gateway, Minute
     ),
 -- include settle_counts

@@ -1,66 +1,85 @@
 -- Exponential histograms, some gateways, minutes [lo, hi). Two points of a series are brought to the coarser of their scales (index >> difference
 -- is exact) and subtracted bucket by bucket; which minute gets the difference, resets and first points are as for counters.
+--
+-- The differences of one series within one minute add up to that of the last point and the one before the first: buckets are subtracted only
+-- where a minute ends, or where something begins, breaks or changes scale. At a point every ten seconds that is one in six.
 -- include insert_histograms
 WITH
-    points AS (
-        SELECT Measure, SeriesId, StartTimeUnix, TimeUnix, any(p.AggregationTemporality) AS Temporality,
-            argMax(tuple(p.Scale, p.ZeroCount, p.PositiveOffset, p.PositiveBucketCounts, p.NegativeOffset, p.NegativeBucketCounts), p.Count) AS H,
--- include asked_columns
-        FROM (
-            SELECT MetricName AS Measure, Attributes AS Own, *,
--- include asked_folds
-            ,
--- include asked_shift
-            FROM otel_metrics_exponential_histogram
-            WHERE MetricName IN {measures:Array(String)}
-                -- Scales that the data model knows, values from 2^-70 to 2^60, counts that can be subtracted: what lies outside of that comes
-                -- from a broken device, and one such row would fail the whole tick.
-                AND Scale BETWEEN -10 AND 20 AND ZeroCount < 9007199254740992
-                AND PositiveOffset * exp2(-Scale) >= -70 AND (PositiveOffset + length(PositiveBucketCounts)) * exp2(-Scale) <= 60
-                AND NegativeOffset * exp2(-Scale) >= -70 AND (NegativeOffset + length(NegativeBucketCounts)) * exp2(-Scale) <= 60
-                AND NOT arrayExists(c -> c >= 9007199254740992, arrayConcat(PositiveBucketCounts, NegativeBucketCounts))
-        ) AS p
+-- include asked_series
+    heads AS (
+        -- At-least-once delivery: the same point (series, start, time) counts once, as the delivery that holds most.
+        SELECT SeriesId, StartTimeUnix, TimeUnix, p.Moved AS Shift, any(p.AggregationTemporality) AS Temporality,
+            argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Sum, p.Count) AS Total
+        FROM
+-- include exponential_points
         WHERE
 -- include asked_rows
-        GROUP BY Measure, SeriesId, StartTimeUnix, TimeUnix, p.Moved
+        GROUP BY SeriesId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT Measure, SeriesId, StartTimeUnix, Temporality, D, Shift, toInt32(least(H.1, {max_scale:Int32})) AS Scale,
--- include asked_key
-            , toFloat64(arraySum(H.4) + arraySum(H.6) + H.2) AS Total,
-            -- Sides, indices at the histogram's own scale or the finest that is kept, and counts.
-            tuple(arrayConcat([toInt64(0)], arrayMap(c -> toInt64(1), H.4), arrayMap(c -> toInt64(-1), H.6)),
-                arrayConcat([toInt32(0)], arrayMap(i -> toInt32(bitShiftRight(toInt32(H.3 + i - 1), toUInt8(H.1 - Scale))), arrayEnumerate(H.4)),
-                    arrayMap(i -> toInt32(bitShiftRight(toInt32(H.5 + i - 1), toUInt8(H.1 - Scale))), arrayEnumerate(H.6))),
-                arrayMap(c -> toFloat64(c), arrayConcat([H.2], H.4, H.6))) AS Held,
-            TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
-        FROM points
+        SELECT SeriesId, StartTimeUnix, TimeUnix, Shift, Temporality, Scale, Total, TimeUnix + toIntervalMillisecond(Shift) AS T,
+            StartTimeUnix + toIntervalMillisecond(Shift) AS Start, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute
+        FROM heads
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
-        SELECT Measure, D, Attributes, Shift, T, Start, Scale, Held, Total, Temporality,
-            lagInFrame(Held, 1) OVER w AS Before, lagInFrame(Scale, 1) OVER w AS PreviousScale, lagInFrame(Total, 1) OVER w AS PreviousTotal,
-            lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
+        SELECT SeriesId, StartTimeUnix, TimeUnix, Shift, T, Start, Minute, Temporality, Scale, Total, row_number() OVER w AS N,
+            Temporality = 2 AND N > 1 AND Total >= lagInFrame(Total, 1) OVER w AS Subtract,
+            if(Temporality = 2 AND N > 1, lagInFrame(T, 1) OVER w, Start) < T - toIntervalMinute(5) AS Bridges,
+            Subtract AND NOT Bridges AND Scale = lagInFrame(Scale, 1) OVER w AND Shift = lagInFrame(Shift, 1) OVER w AS Smooth
         FROM placed
-        WINDOW w AS (PARTITION BY Measure, SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    ),
+    kept AS (
+        SELECT SeriesId, StartTimeUnix, TimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges,
+            Temporality = 1 OR N > 1 OR Start >= {from:DateTime('UTC')} AS Known
+        FROM (
+            SELECT *, leadInFrame(Smooth, 1) OVER w AS GoesOn, leadInFrame(Minute, 1) OVER w AS NextMinute
+            FROM steps
+            WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+        )
+        WHERE NOT (Smooth AND GoesOn AND NextMinute = Minute)
+            AND (T >= {lo:DateTime('UTC')} OR NextMinute >= {lo:DateTime('UTC')})
+    ),
+    points AS (
+        -- Buckets of the points that are kept; where a point came twice, of the delivery that holds most.
+        SELECT p.SeriesId AS SeriesId, p.StartTimeUnix AS StartTimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges, Known,
+            toInt32(least(p.Scale, {max_scale:Int32})) AS Scale,
+            -- Sides, indices at the histogram's own scale or the finest that is kept, and counts.
+            arrayConcat([toInt64(0)], arrayMap(c -> toInt64(1), PositiveBucketCounts), arrayMap(c -> toInt64(-1), NegativeBucketCounts)) AS Sides,
+            arrayConcat([toInt32(0)], arrayMap(i -> bitShiftRight(toInt32(PositiveOffset + i - 1), toUInt8(p.Scale - Scale)), arrayEnumerate(PositiveBucketCounts)),
+                arrayMap(i -> bitShiftRight(toInt32(NegativeOffset + i - 1), toUInt8(p.Scale - Scale)), arrayEnumerate(NegativeBucketCounts))) AS Places,
+            arrayMap(c -> toFloat64(c), arrayConcat([ZeroCount], PositiveBucketCounts, NegativeBucketCounts)) AS Held
+        FROM
+-- include exponential_points
+        INNER JOIN kept ON p.SeriesId = kept.SeriesId AND p.StartTimeUnix = kept.StartTimeUnix AND p.TimeUnix = kept.TimeUnix AND p.Moved = kept.Shift
+        WHERE
+-- include asked_rows
+        ORDER BY Count DESC
+        LIMIT 1 BY SeriesId, StartTimeUnix, p.TimeUnix, Shift
     ),
     signed AS (
-        SELECT Measure, D, Attributes, Shift, T, Held, Before, Scale, PreviousScale,
-            Temporality = 2 AND N > 1 AND Total >= PreviousTotal AS Subtract, if(Subtract, Total - PreviousTotal, Total) AS Change,
-            toInt8(if(Subtract, least(Scale, PreviousScale), Scale)) AS S,
+        SELECT *, toInt8(if(Subtract, least(Scale, PreviousScale), Scale)) AS S,
             -- Nearly always nothing but the counts has changed: then half as many buckets have to be added up.
-            Subtract AND Scale = PreviousScale AND Held.1 = Before.1 AND Held.2 = Before.2 AS Alike,
-            if(Temporality = 2 AND N > 1, PreviousT, Start) < T - toIntervalMinute(5) AS Bridges
-        FROM steps
-        WHERE T >= {lo:DateTime('UTC')} AND (Temporality = 1 OR N > 1 OR Start >= {from:DateTime('UTC')})
+            Subtract AND Scale = PreviousScale AND Sides = SidesBefore AND Places = PlacesBefore AS Alike
+        FROM (
+            SELECT SeriesId, Shift, T, Minute, Scale, Sides, Places, Held, Subtract, Bridges, Known, lagInFrame(Sides, 1) OVER w AS SidesBefore,
+                lagInFrame(Places, 1) OVER w AS PlacesBefore, lagInFrame(Held, 1) OVER w AS Before,
+                lagInFrame(Scale, 1) OVER w AS PreviousScale, if(Subtract, Total - lagInFrame(Total, 1) OVER w, Total) AS Change,
+                -- How many points stand behind this one.
+                toUInt64(if(Subtract, N - lagInFrame(N, 1) OVER w, 1)) AS Items
+            FROM points
+            WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        )
+        WHERE T >= {lo:DateTime('UTC')} AND Known
     ),
     changes AS (
-        SELECT Measure, D, Attributes, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, tuple(S, CAST([], 'Array(Float64)')) AS Grid, Bridges, Change,
-            arrayConcat(arrayMap((s, i) -> s * 4294967296 + bitShiftRight(i, toUInt8(Scale - S)), Held.1, Held.2),
-                if(Subtract AND NOT Alike, arrayMap((s, i) -> s * 4294967296 + bitShiftRight(i, toUInt8(PreviousScale - S)), Before.1, Before.2),
+        SELECT SeriesId, Shift, Minute, tuple(S, CAST([], 'Array(Float64)')) AS Grid, Bridges, Change, Items,
+            arrayConcat(arrayMap((s, i) -> s * 4294967296 + bitShiftRight(i, toUInt8(Scale - S)), Sides, Places),
+                if(Subtract AND NOT Alike, arrayMap((s, i) -> s * 4294967296 + bitShiftRight(i, toUInt8(PreviousScale - S)), SidesBefore, PlacesBefore),
                     [])) AS Codes,
-            if(Alike, arrayMap((held, before) -> held - before, Held.3, arrayResize(Before.3, length(Held.3))),
-                arrayConcat(Held.3, if(Subtract, arrayMap(c -> -c, Before.3), []))) AS Changes
+            if(Alike, arrayMap((held, before) -> held - before, Held, arrayResize(Before, length(Held))),
+                arrayConcat(Held, if(Subtract, arrayMap(c -> -c, Before), []))) AS Changes
         FROM signed
     ),
 -- include settle_histograms

@@ -2,43 +2,47 @@
 -- the one before it in its series, up to five minutes: beyond that nobody knows what the value was; a first point accounts for nothing.
 -- include insert_counts
 WITH
+-- include asked_series
     points AS (
-        SELECT Measure, SeriesId, TimeUnix, max(p.Value) AS V,
--- include asked_columns
+        SELECT SeriesId, TimeUnix, max(p.Value) AS V, p.Moved AS Shift
         FROM (
-            SELECT MetricName AS Measure, Attributes AS Own, *,
--- include asked_folds
-            ,
+            SELECT SeriesId, TimeUnix, Value, GatewayId, IngestTime,
 -- include asked_shift
             FROM otel_metrics_gauge
-            WHERE MetricName IN {measures:Array(String)} AND isFinite(Value)
+            WHERE MetricName IN {names:Array(String)} AND isFinite(Value)
         ) AS p
         WHERE
 -- include asked_rows
-        GROUP BY Measure, SeriesId, TimeUnix, p.Moved
+        GROUP BY SeriesId, TimeUnix, Shift
     ),
     placed AS (
-        SELECT Measure, SeriesId, V, D, F, Asked, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
+        SELECT SeriesId, V, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
-        SELECT Measure, D, F, Asked, Shift, T,
-            ifNull(toString(arrayLastOrNull(c -> V > c, F.4)), '-inf') AS Gt, ifNull(toString(arrayFirstOrNull(c -> V <= c, F.4)), 'inf') AS Le,
-            if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 0) AS Gap
+        SELECT SeriesId, Shift, T, V, if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 0) AS Gap
         FROM placed
-        WINDOW w AS (PARTITION BY Measure, SeriesId ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY SeriesId ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     spells AS (
-        SELECT Measure, D, F, Asked, Shift, Gt, Le, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
+        SELECT Measure, D, F, Asked, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds,
+            -- How many cuts lie below.
+            arrayCount(c -> V > c, F.4) AS Above
         FROM steps
+        INNER JOIN series USING (SeriesId)
         WHERE T >= {lo:DateTime('UTC')}
     ),
-    fresh AS (
-        SELECT Measure, D, Minute,
--- include banded_key
-            , tuple(round(sum(Seconds), 3), round(sum(Seconds), 3), count(), toUInt64(0), 0., round(sumIf(Seconds, Shift != 0), 3)) AS Figures
+    sums AS (
+        SELECT Measure, D, F, Asked, Above, Minute, sum(Seconds) AS Lasted, count() AS Items, sumIf(Seconds, Shift != 0) AS Shifted
         FROM spells
-        GROUP BY Measure, D, F, Asked, Gt, Le, Minute
+        GROUP BY Measure, D, F, Asked, Above, Minute
+    ),
+    fresh AS (
+        SELECT Measure, D, Minute, if(Above > 0, toString(F.4[Above]), '-inf') AS Gt,
+            if(Above < length(F.4), toString(F.4[Above + 1]), 'inf') AS Le,
+-- include banded_key
+            , tuple(round(Lasted, 3), round(Lasted, 3), Items, toUInt64(0), 0., round(Shifted, 3)) AS Figures
+        FROM sums
     ),
 -- include settle_counts

@@ -6,48 +6,54 @@
 -- as nothing, not as everything since the start.
 -- include insert_counts
 WITH
+-- include asked_series
     points AS (
         -- At-least-once delivery: the same point (series, start, time) counts once.
-        SELECT Measure, SeriesId, StartTimeUnix, TimeUnix, max(p.Value) AS V, any(p.AggregationTemporality) AS Temporality,
--- include asked_columns
+        SELECT SeriesId, StartTimeUnix, TimeUnix, max(p.Value) AS V, any(p.AggregationTemporality) AS Temporality, p.Moved AS Shift
         FROM (
-            SELECT MetricName AS Measure, Attributes AS Own, *,
--- include asked_folds
-            ,
+            SELECT SeriesId, StartTimeUnix, TimeUnix, Value, AggregationTemporality, GatewayId, IngestTime,
 -- include asked_shift
             FROM otel_metrics_sum
-            WHERE MetricName IN {measures:Array(String)} AND IsMonotonic
+            WHERE MetricName IN {names:Array(String)} AND IsMonotonic
                 -- What no counter can say (NaN, infinite, negative, beyond exact floats) is left out: one such row would fail the whole tick.
                 AND isFinite(Value) AND Value >= 0 AND Value < 9007199254740992
         ) AS p
         WHERE
 -- include asked_rows
-        GROUP BY Measure, SeriesId, StartTimeUnix, TimeUnix, p.Moved
+        GROUP BY SeriesId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT Measure, SeriesId, StartTimeUnix, V, Temporality, D, F, Asked, Shift,
+        SELECT SeriesId, StartTimeUnix, V, Temporality, Shift,
             TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
-        SELECT Measure, D, F, Asked, Shift, T, Start, V, Temporality,
+        SELECT SeriesId, Shift, T, Start, V, Temporality,
             lagInFrame(V, 1) OVER w AS Previous, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
         FROM placed
-        WINDOW w AS (PARTITION BY Measure, SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     increases AS (
-        SELECT Measure, D, F, Asked, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute,
+        SELECT SeriesId, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute,
             multiIf(Temporality = 1, V, N > 1 AND V >= Previous, V - Previous, N > 1, V, Start >= {from:DateTime('UTC')}, V, 0) AS Increase,
             if(Temporality = 2 AND N > 1, PreviousT, Start) < T - toIntervalMinute(5) AS Bridges
         FROM steps
         WHERE T >= {lo:DateTime('UTC')}
     ),
+    minutes AS (
+        SELECT SeriesId, Minute, sum(Increase) AS Events, count() AS Items, sumIf(Increase, Bridges) AS Bridged,
+            sumIf(Increase, Shift != 0) AS Shifted
+        FROM increases
+        GROUP BY SeriesId, Minute
+    ),
     fresh AS (
         SELECT Measure, D, Minute,
 -- include asked_key
-            , tuple(sum(Increase), sum(Increase), count(), toUInt64(0), sumIf(Increase, Bridges), sumIf(Increase, Shift != 0)) AS Figures
-        FROM increases
+            -- Rounded to a millionth: floats are added in any order, and a re-run must write nothing.
+            , tuple(round(sum(Events), 6), round(sum(Events), 6), sum(Items), toUInt64(0), round(sum(Bridged), 6), round(sum(Shifted), 6)) AS Figures
+        FROM minutes
+        INNER JOIN series USING (SeriesId)
         GROUP BY Measure, D, F, Asked, Minute
     ),
 -- include settle_counts

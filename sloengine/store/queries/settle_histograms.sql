@@ -2,10 +2,13 @@
     -- differ are written; a stored row that is no longer there is emptied: a late point can make a step coarser, and it would count twice.
     -- A bucket's code is side * 2^32 + index, side 1 for positive values, -1 for negative ones, 0 for zero.
     sums AS (
-        SELECT Measure, D, Minute, Grid, Attributes, sumMap(Codes, Changes) AS Cells, count() AS Points,
+        SELECT Measure, D, Minute, Grid,
+-- include asked_key
+            , sumMap(Codes, Changes) AS Cells, sum(Items) AS Points,
             greatest(0, sumIf(Change, Bridges)) AS CB, greatest(0, sumIf(Change, Shift != 0)) AS CS
         FROM changes
-        GROUP BY Measure, D, Minute, Grid, Attributes
+        INNER JOIN series USING (SeriesId)
+        GROUP BY Measure, D, F, Asked, Minute, Grid
     ),
     fresh AS (
         SELECT Measure, D, Minute, Grid, Attributes,
