@@ -19,25 +19,26 @@ WITH
         GROUP BY Measure, TimeUnix, p.Moved, p.GatewayId, p.DeviceId, p.ServiceName, p.Region
     ),
     placed AS (
-        SELECT Measure, tuple(D.1, '', '', D.4, D.5, '', '', '', '') AS D, Device, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
+        SELECT Measure, tuple(D.1, '', '', D.4, D.5, '', '', '', '') AS D, F, Asked, Device, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
         FROM heard
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     gaps AS (
-        SELECT Measure, D, Shift, T,
+        SELECT Measure, D, F, Asked, Shift, T,
             if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 3601) AS Gap
         FROM placed
         WINDOW w AS (PARTITION BY D, Device ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     spells AS (
-        SELECT Measure, D, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
+        SELECT Measure, D, F, Asked, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
         FROM gaps
         WHERE T >= {lo:DateTime('UTC')}
     ),
     fresh AS (
-        SELECT Measure, D, Minute, '' AS Attributes,
-            tuple(round(sum(Seconds), 3), round(sum(Seconds), 3), count(), toUInt64(0), 0., round(sumIf(Seconds, Shift != 0), 3)) AS Figures
+        SELECT Measure, D, Minute,
+-- include asked_key
+            , tuple(round(sum(Seconds), 3), round(sum(Seconds), 3), count(), toUInt64(0), 0., round(sumIf(Seconds, Shift != 0), 3)) AS Figures
         FROM spells
-        GROUP BY Measure, D, Minute
+        GROUP BY Measure, D, F, Asked, Minute
     ),
 -- include settle_counts
