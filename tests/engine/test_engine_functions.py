@@ -99,6 +99,7 @@ def test_what_chance_makes_of_a_distance(ask: Callable[..., Any]) -> None:
         assert ask("sloengine_ks_p({d:Float64}, {n:Float64}, {m:Float64})", d=d, n=n, m=m) == pytest.approx(
             wanted, abs=1e-12
         )
+    assert ask("sloengine_ks_p(sloengine_ks([1, 1], [0, 0]), 2, 0)") is None
     rng = np.random.default_rng(5)
     share = np.full(10, 0.1)
     sides = [(rng.multinomial(4000, share), rng.multinomial(1000, share)) for _ in range(300)]
