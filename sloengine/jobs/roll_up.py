@@ -125,9 +125,9 @@ def _fold_hours(engine: Deps, hours: Iterable[datetime], revision: int) -> None:
 def _count_left_out(engine: Deps, sources: Sources, since: datetime, now: datetime) -> None:
     """Count once what no bucket can hold: ticks overlap, so only what came in after the last count."""
     counted = max(since, engine.counted_until or since)
-    names = sources.touching
+    names = {**sources.touching, "spans": sources.names(Source.SPAN), "events": sources.names(Source.LOG)}
     for row in engine.store.rows("left_out", since=counted, until=now, **names, **_believable(now)):
-        engine.left_out.count("metrics", {row["Reason"]: row["Points"]})
+        engine.left_out.count(row["Signal"], {row["Reason"]: row["Points"]})
     engine.counted_until = now
 
 
