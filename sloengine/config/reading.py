@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ruamel.yaml.comments import CommentedSeq
 
 from sloengine.config import documents as docs
+from sloengine.config.excluding import MARKS_MAX, unacted
 from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
 from sloengine.config.matchers import shown
@@ -22,6 +23,7 @@ from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
 from sloengine.config.yamlfile import Document, plain, problems_of
 from sloengine.errors import ConfigError, Problem
+from sloengine.marked import mark_of, marks_of
 from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
 
 T = TypeVar("T", bound=docs.AnyDocument)
@@ -56,6 +58,7 @@ class CatalogueReader:
         self._slos: dict[str, Slo] = {}
         self._nodes: dict[tuple[str, str], tuple[Node, str]] = {}
         self._exclusions: list[Exclusion] = []
+        self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
         self._queries: dict[str, SqlMeasure] = {}
         self._books = Books(self._shapes, frozenset(), self._types, self._policy, self._used)
@@ -163,6 +166,8 @@ class CatalogueReader:
             self._promise(entry)
         for entry in self._entries:
             self._unacted(entry)
+        for at, found in self._excluding:
+            self._excludes(at, found)
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -257,8 +262,19 @@ class CatalogueReader:
             found = exclusion(parsed, findings)
             if found and not findings.failed:
                 self._exclusions.append(found)
+                self._excluding.append((findings, found))
             else:
                 self._break(f"Exclusion {entry.name}", findings.place, findings.reason())
+
+    def _excludes(self, findings: Findings, exclusion: Exclusion) -> None:
+        if said := unacted(exclusion, self._slos.values()):
+            findings.warn(said, "spec", "where")
+        marks = marks_of(self._exclusions)
+        mark = mark_of(exclusion)
+        if mark in marks[MARKS_MAX:]:
+            many = f"{len(marks)} exclusions by device, hardware or attribute make roll-up slow"
+            said = f'{many}: name several devices in one, device=~"a|b"'
+            findings.warn(said, "spec", "where")
 
     def _indicators(self, name: str, parsed: docs.IndicatorsDocument, findings: Findings) -> None:
         if findings.failed:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -24,6 +26,20 @@ SETTINGS_FILE = "sloengine.yaml"
 PREFIX, NESTED = "SLOENGINE_", "__"
 ENVIRONMENT = "environment"
 """Where a problem is that no file holds."""
+OTHERS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        BUFFER_BYTES BUFFER_DIR CLAMP_FUTURE CLAMP_PAST DATABASE GATEWAY_ID GATEWAY_METRICS GATEWAY_REGION GATEWAY_TOKEN
+        HEALTH HOST_INTERVAL HOST_ROOT INGEST_PASSWORD INGEST_USER LOG_FILES MEMORY_MIB OTLP_GRPC OTLP_HTTP REMOTE_WRITE
+        RETRY_MAX SCRAPE_FILES SPAN_METRICS_INTERVAL SPAN_PERCENT STORE_COMPRESS STORE_URL TAIL_PERCENT TAIL_SLOW_MS
+        TAIL_TRACES TAIL_WAIT STORE_ADMIN_PASSWORD STORE_INGEST_PASSWORD STORE_READER_PASSWORD GRAFANA_STORE_HOST
+        GRAFANA_STORE_PASSWORD GRAFANA_STORE_PORT GRAFANA_STORE_USER
+        """,
+    )
+)
+"""Variables with our prefix that gateways, the embedded store and Grafana read: an engine beside them must not mind."""
+NEAR = 0.8
 
 
 class Section(BaseModel):
@@ -100,10 +116,43 @@ def load_settings() -> Settings:
         environment = EnvSettingsSource(Settings)()
     except SettingsError:
         raise ConfigError([Problem(ENVIRONMENT, 1, _not_json())]) from None
+    problems = list(_strangers(os.environ))
     try:
-        return _OfFile(**plain(document.value))
+        found = _OfFile(**plain(document.value))
     except ValidationError as error:
-        raise ConfigError([_problem(item, document, environment) for item in error.errors()]) from None
+        problems += [_problem(item, document, environment) for item in error.errors()]
+        raise ConfigError(problems) from None
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def variables() -> dict[str, FieldInfo]:
+    """Every variable that a setting is read from, with the setting."""
+    found: dict[str, FieldInfo] = {}
+    for name, field in Settings.model_fields.items():
+        if _is_section(field.annotation):
+            parts: Any = field.annotation
+            found |= {f"{PREFIX}{name}{NESTED}{part}".upper(): f for part, f in parts.model_fields.items()}
+        else:
+            found[f"{PREFIX}{name}".upper()] = field
+    return found
+
+
+def _strangers(environment: Iterable[str]) -> Iterator[Problem]:
+    """Variables that nobody reads and that look like one that somebody does: left alone, a mistyped setting would be its default.
+
+    Any other variable may be somebody's own.
+    """
+    known = {name.removeprefix(PREFIX) for name in variables()} | OTHERS
+    sections = tuple(name.upper() for name, field in Settings.model_fields.items() if _is_section(field.annotation))
+    for variable in sorted(environment):
+        name = variable.upper().removeprefix(PREFIX)
+        ours = name in known or name in sections or name.startswith(tuple(f"{s}{NESTED}" for s in sections))
+        if ours or not variable.upper().startswith(PREFIX):
+            continue
+        if near := get_close_matches(name, sorted(known), n=1, cutoff=NEAR):
+            yield Problem(ENVIRONMENT, 1, f"unknown variable '{variable}'; did you mean '{PREFIX}{near[0]}'?")
 
 
 def _read_file(path: Path) -> Document:

@@ -69,6 +69,12 @@ def is_insert(sql: str) -> bool:
     return first is not None and first.is_word("INSERT")
 
 
+def makes_function(sql: str) -> bool:
+    """Whether it may be a CREATE FUNCTION: what follows the first CREATE, if not its OR REPLACE, says FUNCTION."""
+    head = [token for token, _ in zip(tokens(sql), range(4), strict=False)]
+    return bool(head) and head[0].is_word("CREATE") and any(token.is_word("FUNCTION") for token in head)
+
+
 def is_select(sql: str) -> bool:
     first = next(tokens(sql), None)
     return first is not None and (first.is_word("SELECT", "WITH", "FROM") or first.text == "(")

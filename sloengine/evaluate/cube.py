@@ -279,7 +279,8 @@ def matches(matcher: Matcher, value: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.DOTALL)
+    # ASCII, because RE2's \w and \d are: a matcher must say the same here and in the store.
+    return re.compile(text, re.DOTALL | re.ASCII)
 
 
 def _value_holds(matcher: Matcher, key: Key) -> bool | None:

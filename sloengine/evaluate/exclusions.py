@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sloengine.evaluate.cube import COVERED, Key, holds, matches
 from sloengine.evaluate.periods import Interval, Window, bounds, floor_minute, instant_of, wall_of
-from sloengine.model import DatedTarget, Exclusion
+from sloengine.marked import OF_NODES, mark_of
+from sloengine.model import DatedTarget, Exclusion, Node
 from sloengine.recurrence import parse_rule, starts
 
 MINUTE = timedelta(minutes=1)
@@ -57,6 +59,45 @@ def merged(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             out.append((start, end))
     return out
+
+
+def concern(exclusion: Exclusion) -> Callable[[Key], bool]:
+    """Whether it takes out what a bucket's key stands for.
+
+    Names that not every bucket is told apart by are asked of the key's mark; of the key itself only where it holds them: a key
+    without a device is not one that is no ``device="a"``.
+    """
+    mark = mark_of(exclusion)
+    own = mark.where if mark else ()
+    rest = tuple(matcher for matcher in exclusion.where if matcher not in own)
+    of_nodes = {matcher.name for matcher in exclusion.where} <= OF_NODES
+
+    def concerned(key: Key) -> bool:
+        # Coverage is of nodes, whatever they run: it can't be told what else an exclusion asks.
+        if key.measure == COVERED and not of_nodes:
+            return False
+        if not all(holds(matcher, key) for matcher in rest):
+            return False
+        if mark is None or key.get(mark.name) == "1":
+            return True
+        return all(key.get(matcher.name) != "" and holds(matcher, key) for matcher in own)
+
+    return concerned
+
+
+def absences(
+    exclusions: Iterable[Exclusion], nodes: Sequence[Node], lo: datetime, hi: datetime
+) -> dict[Node, list[Interval]]:
+    """When nodes were not expected to send, because all that they send is taken out; merged, in order."""
+    found: dict[Node, list[Interval]] = {}
+    for exclusion in exclusions:
+        if not {matcher.name for matcher in exclusion.where} <= OF_NODES:
+            continue
+        spans = occurrences(exclusion, lo, hi)
+        for node in nodes if spans else ():
+            if all(matches(matcher, str(getattr(node, matcher.name))) for matcher in exclusion.where):
+                found.setdefault(node, []).extend(spans)
+    return {node: merged(spans) for node, spans in found.items()}
 
 
 class TooManyCuts(ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -28,16 +28,25 @@ CADENCE = {
 }
 """Measures that come more slowly than minutes: twice their own step and the time it takes to judge it. An ended rollout is
 not stale."""
+NEVER: Mapping[Node, Sequence[Interval]] = {}
 WORST = 10
 """Nodes or sites that a status names."""
 
 
-def judge(slo: Slo, measured: Iterable[Measured], nodes: Sequence[Node], at: datetime) -> list[Status]:
+Absences = Mapping[Node, Sequence[Interval]]
+"""When nodes were not expected to send."""
+
+
+def judge(
+    slo: Slo, measured: Iterable[Measured], nodes: Sequence[Node], at: datetime, absent: Absences = NEVER
+) -> list[Status]:
     """Status of every slice that has data, or that the inventory says should have."""
-    return judge_all([(slo, measured)], nodes, at)
+    return judge_all([(slo, measured)], nodes, at, absent)
 
 
-def judge_all(slos: Iterable[tuple[Slo, Iterable[Measured]]], nodes: Sequence[Node], at: datetime) -> list[Status]:
+def judge_all(
+    slos: Iterable[tuple[Slo, Iterable[Measured]]], nodes: Sequence[Node], at: datetime, absent: Absences = NEVER
+) -> list[Status]:
     """:func:`judge` of many SLOs: what is costly for one slice costs little more for all of them."""
     by_service: dict[str, list[Node]] = {}
     for node in nodes:
@@ -51,7 +60,7 @@ def judge_all(slos: Iterable[tuple[Slo, Iterable[Measured]]], nodes: Sequence[No
     burns = read_all_burns((slo, item.spans, _length(lengths[slo.name])) for slo, item, _ in slices)
     trust = _trust([item.window for _, item, _ in slices])
     return [
-        _status((slo, at, lengths[slo.name]), item, mine, read, sure)
+        _status((slo, at, lengths[slo.name]), item, (mine, absent), read, sure)
         for (slo, item, mine), read, sure in zip(slices, burns, trust, strict=True)
     ]
 
@@ -81,7 +90,7 @@ def _of_node(node: Node, dimension: str) -> str:
 def _status(
     of: tuple[Slo, datetime, Interval],
     item: Measured,
-    nodes: Sequence[Node],
+    expected: tuple[Sequence[Node], Absences],
     burns: tuple[BurnReading, ...],
     trust: Trust,
 ) -> Status:
@@ -99,7 +108,7 @@ def _status(
         state=state,
         sli=None if ratio is None else 1 - ratio,
         counts=counts,
-        coverage=_coverage(slo, item.group, counts, nodes, at),
+        coverage=_coverage(slo, item.group, counts, expected, at),
         budget_remaining=remaining,
         burns=burns,
         reason=reason,
@@ -176,12 +185,21 @@ def _burn_reason(slo: Slo, burns: Iterable[BurnReading]) -> str:
     )
 
 
-def _coverage(slo: Slo, group: Group, counts: Counts, nodes: Sequence[Node], at: datetime) -> float | None:
-    """Covered over expected node-seconds. Expected are the inventory's nodes of the slice, each since it is listed."""
+def _coverage(
+    slo: Slo, group: Group, counts: Counts, of: tuple[Sequence[Node], Absences], at: datetime
+) -> float | None:
+    """Covered over expected node-seconds: those of the inventory's nodes of the slice, each since it is listed, less the
+    time that is excluded."""
+    nodes, absent = of
     wanted = {name: value for name, value in group if name in ("region", "gateway", "device")}
     expected = sum(
-        max(0.0, (min(slo.window, at - node.since)).total_seconds())
+        _expected_s(max(node.since, at - slo.window), at, absent.get(node, ()))
         for node in nodes
         if all(_of_node(node, k) == v for k, v in wanted.items())
     )
     return min(1.0, counts.covered_s / expected) if expected else None
+
+
+def _expected_s(lo: datetime, hi: datetime, absent: Sequence[Interval]) -> float:
+    away = sum(max(0.0, (min(hi, end) - max(lo, start)).total_seconds()) for start, end in absent)
+    return max(0.0, (hi - lo).total_seconds() - away)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.burn import windows_of
-from sloengine.evaluate.cube import COVERED, Cube, Matches, Slice, holds, sums, without
-from sloengine.evaluate.exclusions import MINUTE, cuts, mask, occurrences
+from sloengine.evaluate.cube import COVERED, Cube, Matches, Slice, sums, without
+from sloengine.evaluate.exclusions import MINUTE, concern, cuts, mask, occurrences
 from sloengine.evaluate.periods import (
     RollingWindow,
     Window,
@@ -139,8 +139,9 @@ def exclude(cube: Cube, exclusions: Iterable[Exclusion], frame: Frame) -> Cube:
         bands = np.max([frame.bands(*span) for span in spans], axis=0, initial=0.0) if spans else None
         if bands is None:
             continue
+        concerned = concern(exclusion)
         for place, key in enumerate(cube.keys):
-            if all(holds(matcher, key) for matcher in exclusion.where):
+            if concerned(key):
                 out[place] = np.maximum(out.get(place, 0.0), bands)
     return without(cube, out)
 
@@ -149,7 +150,7 @@ def measure(slo: Slo, cube: Cube, whole: Cube, frame: Frame, matches: Matches) -
     """What each slice of an SLO measured. ``cube`` is without excluded time, ``whole`` with it."""
     asked = frame.asked(slo)
     spans, targets, table = asked.spans, asked.targets, asked.table
-    covered = _covered(slo, whole, table[0])
+    covered = _covered(slo, cube, table[0])
     versions = _versions(slo, cube, asked.shortest, matches)
     out: list[Measured] = []
     for slice_, folded in _within_budget(slo, cube, matches):

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from sloengine.evaluate.attribution import Attribution, attribute
-from sloengine.evaluate.cube import Cube, build, holds, without
+from sloengine.evaluate.cube import Cube, build, without
 from sloengine.evaluate.evidence import EVIDENCE, HISTORY_H
-from sloengine.evaluate.exclusions import occurrences
+from sloengine.evaluate.exclusions import concern, occurrences
 from sloengine.evaluate.measure import window_of
 from sloengine.evaluate.periods import bounds
 from sloengine.jobs.deps import Deps
@@ -56,7 +56,8 @@ def _counted(cube: Cube, exclusions: Iterable[Exclusion]) -> Cube:
     for exclusion in exclusions:
         spans = occurrences(exclusion, cube.cuts[0], cube.end)
         touched = np.array([any(a < hour + HOUR and hour < b for a, b in spans) for hour in cube.cuts], dtype=float)
+        concerned = concern(exclusion)
         for place, key in enumerate(cube.keys):
-            if spans and all(holds(matcher, key) for matcher in exclusion.where):
+            if spans and concerned(key):
                 out[place] = np.maximum(out.get(place, 0.0), touched)
     return without(cube, out)

@@ -10,6 +10,7 @@ import numpy as np
 from sloengine.errors import SloengineError, StoreError
 from sloengine.evaluate.composite import compose
 from sloengine.evaluate.cube import COVERED, Cube, assemble, build
+from sloengine.evaluate.exclusions import absences
 from sloengine.evaluate.histogram import summarise
 from sloengine.evaluate.judge import judge_all
 from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
@@ -43,7 +44,8 @@ def evaluate(engine: Deps, now: datetime) -> list[Status]:
         except SloengineError as error:
             log.error("SLO %s could not be evaluated: %s", slo.name, error)
             failed.append(_failed(slo, now, str(error)))
-    judged = judge_all(measured, engine.catalogue.nodes, now) + failed
+    absent = absences(exclusions, engine.catalogue.nodes, frame.edges[0], now)
+    judged = judge_all(measured, engine.catalogue.nodes, now, absent) + failed
     composed = [status for slo in engine.catalogue.slos if slo.components for status in compose(slo, judged)]
     return judged + composed + broken
 

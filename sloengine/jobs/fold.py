@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from sloengine.marked import Mark
 from sloengine.model import Source
 from sloengine.rollup.folds import Fold
 from sloengine.rollup.plan import Batch
@@ -131,7 +132,7 @@ def _statements(kind: Kind, sources: Sources) -> list[tuple[str, Sequence[Fold]]
     folds = sources.of(SOURCE_OF[kind])
     found: list[tuple[str, Sequence[Fold]]] = [(f"fold_{kind}", folds)]
     if kind is Kind.SUMS:
-        found.insert(0, ("fold_coverage", [COVERAGE]))
+        found.insert(0, ("fold_coverage", [_coverage(folds)]))
     if kind is Kind.SPANS:
         # Where nobody asks for requests, which is nearly everywhere, a span needs no other.
         plain, attempts = [f for f in folds if not f.request], [f for f in folds if f.request]
@@ -140,6 +141,11 @@ def _statements(kind: Kind, sources: Sources) -> list[tuple[str, Sequence[Fold]]
         # It reads what the one before it wrote.
         found.append(("band_histograms", [fold for fold in folds if fold.cuts]))
     return found
+
+
+def _coverage(folds: Sequence[Fold]) -> Fold:
+    """Of nodes, whatever they run: only exclusions that can be told of a node are."""
+    return replace(COVERAGE, marks=tuple({m: None for fold in folds for m in fold.marks if m.of_nodes}))
 
 
 def _reach(statement: str, batch: Batch, common: dict[str, Any]) -> dict[str, Any]:
@@ -172,5 +178,18 @@ def asked(folds: Iterable[Fold]) -> dict[str, Any]:
     return {
         "measures": [fold.measure for fold in listed],
         "names": sorted({fold.name for fold in listed}),
-        "folds": [(f.measure, list(f.asked), list(f.detail), list(f.cuts), f.request, f.name) for f in listed],
+        "folds": [
+            (f.measure, sorted([*f.asked, *(m.name for m in f.marks)]), list(f.detail), list(f.cuts), f.request, f.name)
+            for f in listed
+        ],
+        "marks": marks_asked(mark for fold in listed for mark in fold.marks),
     }
+
+
+def marks_asked(marks: Iterable[Mark]) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
+    """Marks as a parameter: (name, (matcher's name, operator, value, pattern)); the pattern says what Python's fullmatch does."""
+    return [(name, list(where)) for name, where in sorted({(m.name, _matchers(m)) for m in marks})]
+
+
+def _matchers(mark: Mark) -> tuple[tuple[str, str, str, str], ...]:
+    return tuple((m.name, m.op, m.value, rf"\A(?s:{m.value})\z" if "~" in m.op else "") for m in mark.where)

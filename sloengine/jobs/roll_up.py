@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from sloengine.jobs.correct import correct
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive_all import derive_all
-from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days
+from sloengine.jobs.excluded import note_marked, unmarked_since
+from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days, marks_asked
 from sloengine.model import Source
-from sloengine.rollup.folds import fingerprint, folds_of
+from sloengine.rollup.folds import FRESHNESS, fingerprint, folds_of
 from sloengine.rollup.plan import (
     HOUR,
     MINUTE,
@@ -47,7 +48,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     The watermark trails by the longest insert, so ticks overlap; recomputing the same rows writes nothing new. It belongs to
     what is folded: when an SLO asks for something new, everything that the raw tables still hold is folded again.
     """
-    sources = Sources(folds_of(engine.catalogue.slos))
+    sources = Sources(folds_of(engine.catalogue.slos, engine.catalogue.exclusions))
     mark = f"ingest:{fingerprint(sources.folds)}"
     with transaction(engine.state) as connection:
         since = watermark(connection, mark) or EPOCH
@@ -56,6 +57,9 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     changes = correct(engine, now)
     parts = [(_plan(engine, sources, since, now, now), "backfill" if since == EPOCH else "arrival")]
     parts += [(_plan(engine, sources, c.since, c.until, now), c.cause) for c in changes]
+    unmarked = unmarked_since(engine, now)
+    if unmarked and since != EPOCH:
+        parts.append((_plan(engine, sources, unmarked, now, now), "exclusion"))
     total, done = sum(len(plan) for plan, _ in parts), 0
     for plan, cause in parts:
         for work in plan:
@@ -67,7 +71,8 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     judged = _may_judge_silence(engine, now)
     _count_left_out(engine, sources, since, now)
     if judged:
-        hours |= _roll_up_freshness(engine, since, fresh_until, now, revision)
+        begin = min(fresh_until, unmarked) if fresh_until and unmarked else fresh_until
+        hours |= _roll_up_freshness(engine, since, begin, now, revision)
     again = [(c.since, c.until) for c in changes]
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
     _fold_hours(engine, hours, revision)
@@ -76,6 +81,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
         with transaction(engine.state) as connection:
             set_watermark(connection, mark, now - timedelta(seconds=engine.settings.engine.insert_limit_s))
             set_watermark(connection, "freshness", floor_minute(now))
+        note_marked(engine, now)
     return total
 
 
@@ -119,9 +125,9 @@ def _fold_hours(engine: Deps, hours: Iterable[datetime], revision: int) -> None:
 def _count_left_out(engine: Deps, sources: Sources, since: datetime, now: datetime) -> None:
     """Count once what no bucket can hold: ticks overlap, so only what came in after the last count."""
     counted = max(since, engine.counted_until or since)
-    names = sources.touching
+    names = {**sources.touching, "spans": sources.names(Source.SPAN), "events": sources.names(Source.LOG)}
     for row in engine.store.rows("left_out", since=counted, until=now, **names, **_believable(now)):
-        engine.left_out.count("metrics", {row["Reason"]: row["Points"]})
+        engine.left_out.count(row["Signal"], {row["Reason"]: row["Points"]})
     engine.counted_until = now
 
 
@@ -204,11 +210,14 @@ def _roll_up_freshness(
     lo = max(lo, min(begin), now - RETENTION)
     # Only whole minutes: a slice is judged when it has ended.
     judged = days(floor_minute(lo), floor_minute(now))
-    by_device = any(
-        "device" in fold.detail for fold in folds_of(engine.catalogue.slos) if fold.measure == "nodes.heard"
-    )
-    held = list(engine.corrections.quarantine)
-    given = {"by_device": by_device, "quarantine": held, "cause": "arrival", "revision": revision}
+    folds = [f for f in folds_of(engine.catalogue.slos, engine.catalogue.exclusions) if f.measure == FRESHNESS]
+    given = {
+        "by_device": any("device" in fold.detail for fold in folds),
+        "marks": marks_asked(mark for fold in folds for mark in fold.marks),
+        "quarantine": list(engine.corrections.quarantine),
+        "cause": "arrival",
+        "revision": revision,
+    }
     for start, end in judged:
         engine.store.run("fold_freshness", lo=start, hi=end, **given)
     return hours_of(Piece("", start, end) for start, end in judged)

@@ -33,10 +33,17 @@ IGNORED_KEYS = (
 BLOCKED_KEY_PATTERNS = (
     r"(?i)(^|[._-])(passwd|password|secret|token|api[_-]?key|authorization|cookie|credentials?|private[_-]?key)$",
 )
+CARD = (
+    r"(^|[^0-9A-Za-z_.-]|[^0-9][.-])"
+    r"((?:4[0-9]{3}|5[1-5][0-9]{2}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)|6(?:011|4[4-9][0-9]|5[0-9]{2}))"
+    r"(?:[ -]?[0-9]{4}){3}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5})\b"
+)
+"""A card number and what stands before it; the digits alone can't be told from the fraction of a number."""
+MARK = "¤"
+"""Put before a card number in texts, so that masking takes the mark and not what stood there; as the gateway does."""
 BLOCKED_VALUES = (
     r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24}",
-    r"\b(4[0-9]{15}|5[1-5][0-9]{14}|3[47][0-9]{13})\b",
-    r"\b[45][0-9]{3}([ -][0-9]{4}){3}\b",
+    CARD,
     r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]*",
     r"(?i)\b(bearer|basic) [a-z0-9._~+/=-]{8,}",
     r"\b(AKIA|ASIA)[0-9A-Z]{16}\b",
@@ -53,6 +60,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
 _IGNORED_KEYS = frozenset(IGNORED_KEYS)
 _KEYS = tuple(_compile(pattern) for pattern in BLOCKED_KEY_PATTERNS)
 _VALUES = tuple(_compile(pattern) for pattern in BLOCKED_VALUES)
+_CARD = _compile(CARD)
 
 
 def attributes(pairs: Iterable[KeyValue]) -> dict[str, str]:
@@ -96,6 +104,10 @@ def mask_all(text: str) -> str:
 
 def mask_parts(text: str) -> str:
     """The text with what looks like an address, a card number or a credential masked."""
+    return _masked(_CARD.sub(rf"\1{MARK}\2", text))
+
+
+def _masked(text: str) -> str:
     for pattern in _VALUES:
         text = pattern.sub(MASK, text)
     return text
@@ -114,8 +126,9 @@ def body(value: AnyValue) -> str:
     kind = value.WhichOneof("value")
     if kind in ("kvlist_value", "array_value"):
         return _json(_redacted(value))
-    text = truncate(value.string_value, BODY_BYTES_MAX) if kind == "string_value" else as_string(value)
-    return mask_parts(text)
+    if kind == "string_value":
+        return mask_parts(truncate(value.string_value, BODY_BYTES_MAX))
+    return _masked(as_string(value))
 
 
 def _redacted(value: AnyValue) -> object:
@@ -125,7 +138,8 @@ def _redacted(value: AnyValue) -> object:
     if kind == "array_value":
         return [_redacted(item) for item in value.array_value.values]
     text = as_string(value)
-    masked = mask_parts(text)
+    # Nothing marks what is inside of maps: the character before a card number goes with it.
+    masked = _masked(text)
     return _raw(value) if masked == text else masked
 
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from sloengine.model import DETAIL, DIMENSIONS, Selector, Slo, Source, Weighting
+from sloengine.marked import Mark, marks_of
+from sloengine.model import DETAIL, DIMENSIONS, Exclusion, Selector, Slo, Source, Weighting
 
 VALUE = "value"
 """Name of the matcher on a measure's number; everything else is a dimension or an attribute."""
+
+
+FRESHNESS = "nodes.heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Fold:
     cuts: tuple[float, ...] = ()
     """Where values are cut into bands, ascending; empty: they aren't."""
     request: str = ""
+    marks: tuple[Mark, ...] = field(default=(), repr=False)
+    """Of exclusions; no part of what makes the past be folded again, because they only ask for excluded time."""
 
     def __or__(self, other: Fold) -> Fold:
         return Fold(
@@ -40,6 +46,7 @@ class Fold:
             tuple(name for name in DETAIL if name in self.detail or name in other.detail),
             tuple(sorted({*self.cuts, *other.cuts})),
             self.request,
+            self.marks,
         )
 
 
@@ -51,15 +58,23 @@ BASE = (
 """Folded whether or not an SLO asks: dashboards, coverage and drift read them."""
 
 
-def folds_of(slos: Iterable[Slo]) -> tuple[Fold, ...]:
-    """One fold per measure: the union of what all SLOs ask of it, in a stable order."""
+def folds_of(slos: Iterable[Slo], exclusions: Iterable[Exclusion] = ()) -> tuple[Fold, ...]:
+    """One fold per measure: the union of what all SLOs ask of it, in a stable order; with the marks of exclusions."""
     found = {(fold.source, fold.measure): fold for fold in BASE}
     for slo in slos:
         for selector in slo.sli.selectors:
             fold = _fold(slo, selector)
             key = (fold.source, fold.measure)
             found[key] = found[key] | fold if key in found else fold
-    return tuple(found[key] for key in sorted(found))
+    marks = marks_of(exclusions)
+    return tuple(replace(fold, marks=_marks(fold, marks)) for _, fold in sorted(found.items()))
+
+
+def _marks(fold: Fold, marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    """What a measure of a job of ours is made of is no raw row; of nodes heard, what can be told of a node."""
+    if fold.measure == FRESHNESS:
+        return tuple(mark for mark in marks if mark.of_nodes)
+    return () if fold.source is Source.DERIVED else marks
 
 
 def _fold(slo: Slo, selector: Selector) -> Fold:

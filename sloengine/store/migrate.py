@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib import resources
 
 from sloengine.config.settings import StoreSection
 from sloengine.errors import StoreError
 from sloengine.store.client import Store
+
+_FUNCTION = re.compile(r"^CREATE FUNCTION IF NOT EXISTS (\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,12 @@ class Migration:
     @property
     def checksum(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()[:16]
+
+    @property
+    def function(self) -> str | None:
+        """Name of the SQL function that it makes, if it makes one."""
+        found = _FUNCTION.search(self.sql)
+        return found[1] if found else None
 
 
 def migrations() -> list[Migration]:
@@ -42,9 +51,24 @@ def migrate(section: StoreSection) -> list[str]:
             " ENGINE = MergeTree ORDER BY Name"
         )
         applied = {r["Name"]: r["Checksum"] for r in store.sql_rows("SELECT Name, Checksum FROM schema_migrations")}
-        return [m.name for m in migrations() if _apply(store, m, applied)]
+        due = [m for m in migrations() if _is_due(m, applied)]
+        _make_functions(store, [m for m in migrations() if m.function])
+        for migration in due:
+            if not migration.function:
+                store.command(migration.sql)
+                _note(store, [migration])
+        _note(store, [m for m in due if m.function])
+        return [m.name for m in due]
     finally:
         store.close()
+
+
+def _make_functions(store: Store, makers: list[Migration]) -> None:
+    """Functions belong to the server: what a database notes as applied says nothing, it may have been moved here."""
+    there = {r["name"] for r in store.sql_rows("SELECT name FROM system.functions WHERE origin = 'SQLUserDefined'")}
+    for migration in makers:
+        if migration.function not in there:
+            store.command(migration.sql)
 
 
 def _create_database(section: StoreSection) -> None:
@@ -56,12 +80,12 @@ def _create_database(section: StoreSection) -> None:
         bootstrap.close()
 
 
-def _apply(store: Store, migration: Migration, applied: dict[str, str]) -> bool:
+def _is_due(migration: Migration, applied: dict[str, str]) -> bool:
     known = applied.get(migration.name)
-    if known == migration.checksum:
-        return False
-    if known is not None:
+    if known not in (None, migration.checksum):
         raise StoreError(f"migration {migration.name} was edited after it was applied; add a new one instead")
-    store.command(migration.sql)
-    store.insert("schema_migrations", ["Name", "Checksum"], [[migration.name, migration.checksum]])
-    return True
+    return known is None
+
+
+def _note(store: Store, done: list[Migration]) -> None:
+    store.insert("schema_migrations", ["Name", "Checksum"], [[m.name, m.checksum] for m in done])

@@ -100,7 +100,11 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _sources(engine: Deps, measure: str | None) -> Sources:
-    folds = tuple(fold for fold in folds_of(engine.catalogue.slos) if fold.source is not Source.DERIVED)
+    folds = tuple(
+        fold
+        for fold in folds_of(engine.catalogue.slos, engine.catalogue.exclusions)
+        if fold.source is not Source.DERIVED
+    )
     if measure is None:
         return Sources(folds)
     mine = tuple(fold for fold in folds if fold.measure == measure)

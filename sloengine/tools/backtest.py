@@ -13,6 +13,7 @@ from sloengine.config.policies import load_policies
 from sloengine.evaluate.backtest import Alert, Replay, reach_of, replay
 from sloengine.evaluate.periods import floor_minute
 from sloengine.jobs.deps import Deps
+from sloengine.marked import mark_of, marks_of
 from sloengine.model import Catalogue, Exclusion, Group, Severity, Slo
 from sloengine.rollup.folds import Fold, folds_of
 from sloengine.times import format_duration, parse_duration
@@ -133,7 +134,7 @@ def _pair(engine: Deps, slo: Slo, exclusions: Sequence[Exclusion], span: Range) 
     own = engine.catalogue.exclusions
     present = next((s for s in engine.catalogue.slos if s.name in (slo.name, slo.was or slo.name)), None)
     sides = [(slo, exclusions), *([(present, own)] if present else [])]
-    why_not = [unknowable(one, engine.catalogue) for one, _ in sides]
+    why_not = [unknowable(one, engine.catalogue, left_out) for one, left_out in sides]
     known = [one for (one, _), why in zip(sides, why_not, strict=True) if not why]
     held = Span(floor_minute(span.since - max(map(reach_of, known), default=timedelta())), span.until)
     quiet = timedelta(seconds=engine.settings.engine.resolve_after_s)
@@ -150,7 +151,7 @@ def _pair(engine: Deps, slo: Slo, exclusions: Sequence[Exclusion], span: Range) 
     return out[0], out[1] if present else None
 
 
-def unknowable(slo: Slo, present: Catalogue) -> str:
+def unknowable(slo: Slo, present: Catalogue, exclusions: Iterable[Exclusion] = ()) -> str:
     """Why past buckets can't tell what this SLO would have measured; empty if they can."""
     if slo.components:
         return "it is composed of other SLOs: backtest " + ", ".join(c.slo for c in slo.components)
@@ -159,6 +160,11 @@ def unknowable(slo: Slo, present: Catalogue) -> str:
     if slo.sli.slices and all(other.sli.slices != slo.sli.slices for other in present.slos):
         return "its slices of time were never judged: the engine does so once the SLO is in its catalogue"
     missing = [words for fold in folds_of([slo]) for words in _missing(fold, folds_of(present.slos))]
+    held = marks_of(present.exclusions)
+    for exclusion in exclusions:
+        if (mark := mark_of(exclusion)) and mark not in held:
+            unknown = f"past buckets don't know what exclusion {exclusion.name} names"
+            return f"{unknown}: the engine counts them again once it is in its catalogue"
     return f"needs sloengine backfill: {'; '.join(missing)}" if missing else ""
 
 

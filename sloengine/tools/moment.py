@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sloengine.evaluate.cube import Cube, Matches
-from sloengine.evaluate.exclusions import MINUTE, occurrences
+from sloengine.evaluate.exclusions import MINUTE, absences, occurrences
 from sloengine.evaluate.judge import judge
 from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
 from sloengine.evaluate.periods import Interval, targets_between
@@ -40,7 +40,9 @@ def view_at(engine: Deps, slos: Iterable[Slo], at: datetime) -> Moment:
 def judged(moment: Moment, slo: Slo) -> tuple[list[Measured], list[Status]]:
     """Each slice of an SLO as measured and as judged."""
     measured = measure(slo, moment.cube, moment.whole, moment.frame, moment.engine.matches)
-    return measured, judge(slo, measured, moment.engine.catalogue.nodes, moment.at)
+    known = moment.engine.catalogue
+    absent = absences(known.exclusions, known.nodes, moment.frame.edges[0], moment.at)
+    return measured, judge(slo, measured, known.nodes, moment.at, absent)
 
 
 def as_of(slo: Slo, at: datetime) -> Slo:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.backtest import Minutes
-from sloengine.evaluate.cube import Key, Share, holds, share_of
-from sloengine.evaluate.exclusions import MINUTE, occurrences
+from sloengine.evaluate.cube import Key, Share, share_of
+from sloengine.evaluate.exclusions import MINUTE, concern, occurrences
 from sloengine.evaluate.measure import OTHER
 from sloengine.model import DIMENSIONS, Exclusion, Group, Slo, Weighting
 from sloengine.store.client import Row, Store
@@ -143,7 +143,7 @@ def _kept(part: _Part, exclusions: Sequence[Exclusion], span: Span) -> _Part:
     """Without the minutes that are excluded for this key."""
     keep = np.ones(len(part.places), bool)
     for exclusion in exclusions:
-        if all(holds(matcher, part.key) for matcher in exclusion.where):
+        if concern(exclusion)(part.key):
             for start, end in occurrences(exclusion, span.start, span.end):
                 lo, hi = (start - span.start) // MINUTE, (end - span.start) // MINUTE
                 keep &= (part.places < lo) | (part.places >= hi)

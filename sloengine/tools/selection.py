@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from sloengine.evaluate.cube import VALUE
 from sloengine.evaluate.periods import Interval
 from sloengine.jobs.derive import COLUMNS
+from sloengine.marked import mark_of
 from sloengine.model import DIMENSIONS, Exclusion, Group, Matcher, Selector, Slo
 from sloengine.tools.paste import literal, quoted
 
@@ -44,7 +45,7 @@ def met(matcher: Matcher, value: str) -> bool:
     """Whether a value meets a matcher on text."""
     if matcher.op in ("=", "!="):
         return (value == matcher.value) == (matcher.op == "=")
-    return bool(re.fullmatch(matcher.value, value, re.DOTALL)) == (matcher.op == "=~")
+    return bool(re.fullmatch(matcher.value, value, re.DOTALL | re.ASCII)) == (matcher.op == "=~")
 
 
 def taken(selectors: Sequence[Selector]) -> str:
@@ -80,7 +81,13 @@ def rows_of(slo: Slo, group: Group, excluded: Sequence[tuple[Exclusion, Sequence
 
 def _kept(exclusion: Exclusion, spans: Sequence[Interval]) -> str:
     listed = literal([tuple(span) for span in spans], f"Array(Tuple({MOMENT}, {MOMENT}))")
-    what = " AND ".join([f"ifNull({condition(m)}, false)" for m in exclusion.where] or ["true"])
+    mark = mark_of(exclusion)
+    own = mark.where if mark else ()
+    parts = [f"ifNull({condition(m)}, false)" for m in exclusion.where if m not in own]
+    if mark:
+        held = " AND ".join(f"{value_of(m.name)} != '' AND {condition(m)}" for m in own)
+        parts.append(f"({value_of(mark.name)} = '1' OR {held})")
+    what = " AND ".join(parts or ["true"])
     return f"NOT ({what} AND arrayExists(s -> Minute >= s.1 AND Minute < s.2, {listed}))"
 
 

@@ -59,6 +59,8 @@ def test_the_door_redacts_with_the_gateways_patterns() -> None:
     assert tuple(redaction["ignored_keys"]) == values.IGNORED_KEYS
     assert tuple(unescaped) == values.BLOCKED_KEY_PATTERNS
     assert tuple(redaction["blocked_values"]) == values.BLOCKED_VALUES
+    marking = values.CARD.replace("\\", "\\\\")
+    assert CONFIG.read_text(encoding="utf-8").count(f'"{marking}", "$${{1}}{values.MARK}$${{2}}")') == 7
 
 
 def test_the_manifest_pins_one_set_of_versions() -> None:

@@ -211,7 +211,7 @@ def test_secrets_are_masked_and_long_values_are_cut(store, database, gateway) ->
     assert row["a"] == {
         "user": "write to **** now",
         "card": "paid with ****",
-        "number": "0.****",
+        "number": "0.4242424242424242",
         "api_key": "****",
         "jwt": "****",
         "gen_ai.usage.input_tokens": "12",
@@ -220,6 +220,45 @@ def test_secrets_are_masked_and_long_values_are_cut(store, database, gateway) ->
         "score": "0.4242424242424242",
         "nothing": "",
     }
+
+
+KEPT = [
+    '{"score":0.4242424242424242,"p":[0.1234567890123456,1.5111111111111118e-05],"t":1764368000.4111111111}',
+    '{"ts":1764368000123456789,"us":1764368000123456,"n":4111111111111111111,"short":411111111111111}',
+    '{"trace":"4bf92f3577b34da6a3ce929d0e0e4736","span":"4111111111111111a","id":"x4111111111111111"}',
+    "id 12344567-4123-4567-8901-234567890123, lot 12-4123-4567-8901-2345, v1.4111111111111111",
+    "-0.3711111111111114 9.34111111111111111",
+]
+MASKED = {
+    "paid with 4111111111111111": "paid with ****",
+    "4111 1111 1111 1111, 5500-0000-0000-0004 3782 822463 10005": "****, **** ****",
+    '{"card":"4111-1111-1111-1111","other":"2221000000000009"}': '{"card":"****","other":"****"}',
+    "card:378282246310005.": "card:****.",
+    "paid.5105105105105100 no-4012888888881881": "paid.**** no-****",
+}
+
+
+def test_card_numbers_are_masked_in_bodies_and_numbers_and_ids_are_not(store, database, gateway) -> None:
+    bodies = [*KEPT, *MASKED]
+    request = ExportLogsServiceRequest()
+    of_resource = request.resource_logs.add()
+    of_resource.resource.attributes.append(text("device.id", "4111111111111111"))
+    records = of_resource.scope_logs.add().log_records
+    at = time.time_ns() // 1000 * 1000
+    for number, body in enumerate(bodies):
+        body_ = AnyValue(string_value=body)
+        records.add(time_unix_nano=at + number, body=body_, attributes=[text("copy", body)])
+    inside = AnyValue()
+    for key, value in (("score", 0.4242424242424242), ("half", 0.5)):
+        inside.kvlist_value.values.add(key=key, value=AnyValue(double_value=value))
+    inside.kvlist_value.values.append(text("note", "paid with 4111111111111111"))
+    records.add(time_unix_nano=at + 999, body=inside)
+    assert gateway.send("logs", request).status_code == 200
+    columns = "Body, LogAttributes['copy'] AS c, DeviceId"
+    rows = rows_when(store, database, "otel_logs", len(bodies) + 1, columns, "Timestamp")
+    assert [row["Body"] for row in rows[:-1]] == [row["c"] for row in rows[:-1]] == [*KEPT, *MASKED.values()]
+    assert {row["DeviceId"] for row in rows} == {"4111111111111111"}
+    assert rows[-1]["Body"] == '{"half":0.5,"note":"paid with****","score":0.4242424242424242}'
 
 
 def test_metric_points_that_mean_nothing_are_dropped_and_counted_by_reason(store, database, gateway) -> None:

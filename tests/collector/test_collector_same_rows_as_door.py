@@ -31,6 +31,7 @@ TEXTS = [
     'æøå\n\ttab "quotes" \\ <&> \u2028 \x01\x7f\b\f',
     "mail jane.doe@example.org, and joe@a.b.example.co.uk.",
     "4111 1111 1111 1111 or 5500000000000004",
+    '{"a":0.4242424242424242,"b":4111111111111111,"c":"5500 0000 0000 0004"}',
     "bearer abcdefgh12345678",
     "eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl",
     "ghp_" + "a1" * 20,

@@ -500,3 +500,31 @@ def test_whatever_stands_in_any_place_of_a_document_only_problems_come_out(
         YAML(typ="safe").dump(put(document, path, new), out)
     _, problems = check_catalogue([file])
     assert all(p.line >= 1 and p.message for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("where", "indicators", "said"),
+    [
+        ('device="d1"', "M1, M2, M4, M7, M10", ""),
+        ('region="eu"', "M3, M5, M6", ""),
+        (
+            'device="d1"',
+            "M3, M5",
+            "nothing is taken out of SLO 'digits-accuracy' (by device), 'digits-drift' (by device)",
+        ),
+        ('hardware="orin"', "M4", "nothing is taken out of SLO 'digits-freshness' (by hardware)"),
+        ('service="other", device="d1"', "M3", ""),
+    ],
+)
+def test_lint_names_slos_that_an_exclusion_takes_nothing_out_of(
+    tmp_path: Path, where: str, indicators: str, said: str
+) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "apiVersion: sloengine.dev/v1\nkind: Indicators\nmetadata: {name: digits}\n"
+        f"spec: {{service: digits, owner: ml, by: region, indicators: [{indicators}]}}\n---\n"
+        "apiVersion: sloengine.dev/v1\nkind: Exclusion\nmetadata: {name: e}\n"
+        f"spec: {{reason: r, where: '{where}', start: 2026-01-01 00:00:00}}\n"
+    )
+    _, problems = check_catalogue([tmp_path])
+    found = [p.message for p in problems if "taken out" in p.message]
+    assert [message.split(": what")[0] for message in found] == ([said] if said else [])

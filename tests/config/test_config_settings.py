@@ -157,3 +157,29 @@ def test_settings_can_not_be_changed_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().cluster = "other"  # type: ignore[misc]
     assert isinstance(load_settings(), Settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("SLOENGINE_CATALOGU", "SLOENGINE_CATALOGUE"),
+        ("SLOENGINE_STROE__URL", "SLOENGINE_STORE__URL"),
+        ("SLOENGINE_STATEURL", "SLOENGINE_STATE_URL"),
+        ("SLOENGINE_SPAN_PERCENTS", "SLOENGINE_SPAN_PERCENT"),
+    ],
+)
+def test_a_variable_that_looks_like_a_setting_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+) -> None:
+    write("engine: {tick_s: 0}\n")
+    monkeypatch.setenv(variable, "x")
+    assert f"environment:1: error: unknown variable '{variable}'; did you mean '{meant}'?" in problems()
+    assert len(problems()) == 2, "all mistakes at once"
+
+
+@pytest.mark.parametrize("variable", ["SLOENGINE_STORE_URL", "SLOENGINE_GATEWAY_ID", "SLOENGINE_NIGHTLY", "SLOENGINEX"])
+def test_variables_of_gateways_and_of_others_are_none_of_the_engines_business(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "x")
+    assert load_settings().cluster == "edge"

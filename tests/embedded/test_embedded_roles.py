@@ -207,6 +207,23 @@ def test_what_each_role_is_answered(store, secret, user, sql, code):
     assert store.ok("SELECT count() FROM roles_t") == "1"
 
 
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        ("CREATE FUNCTION roles_g AS x -> x + 1", 0),
+        ("CREATE FUNCTION roles_f AS x -> file(x)", DENIED),
+        ("create or replace /* x */ function roles_f AS x -> `fi\\x6ce`(x)", DENIED),
+        ("CREATE FUNCTION IF NOT EXISTS roles_f AS x -> arrayMap(file, [x])", DENIED),
+        ("CREATE FUNCTION roles_f AS () -> (SELECT * FROM url('http://127.0.0.1:1'))", DENIED),
+    ],
+)
+def test_not_even_an_administrator_makes_a_function_that_takes_readers_outside(store, secret, sql, code):
+    """A reader may call any function, and readonly does not hold the scalar function file()."""
+    assert store.code(sql) == code
+    assert store.code(f"SELECT roles_f('{secret}')", "reader") == 46
+    assert store.code(sql, "reader") == DENIED
+
+
 def test_identifiers_from_parameters_are_judged_too(store, secret):
     sql = "SELECT * FROM {d:Identifier}.{t:Identifier}"
     assert store.code(sql, "reader", param_d="system", param_t="processes") == DENIED

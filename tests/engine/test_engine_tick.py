@@ -14,6 +14,7 @@ from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, Rig, Series, slo
 from sloengine import jobs
 from sloengine.model import Node, State
 from sloengine.state.database import set_watermark, transaction
+from sloengine.tools.query import run_query
 
 HOSTILE = "'); DROP TABLE count_minutes; --\"`\\{x:String}%s\n\x00\u202e💥" + "x" * 300
 
@@ -210,6 +211,26 @@ def test_what_no_bucket_can_hold_is_counted_once_by_reason(rig: Rig) -> None:
     counted = rig.deps.left_out.render()
     assert 'reason="impossible value"} 1\n' in counted
     assert 'reason="in the future"} 1\n' in counted
+
+
+def test_what_comes_in_later_than_raw_rows_are_kept_is_counted_and_can_be_looked_at(rig: Rig) -> None:
+    """Raw rows live for 40 days from their own time: these were gone before anybody could count them."""
+    came, old = BASE + timedelta(seconds=2), BASE - timedelta(days=50)
+    rig.points.count(Series("n", "gw"), old, 10, ingested=came)
+    rig.points.duration(Series("n", "gw"), old, (6, 0, 0, [1]), ingested=came)
+    rig.points.flush()
+    rig.store.insert("otel_logs", ["Timestamp", "EventName", "IngestTime"], [[old, "edge.model.load_failed", came]])
+    for seconds in (10, 20):
+        rig.tick(BASE + timedelta(seconds=seconds))
+    assert 'signal="metrics",reason="too late"} 2\n' in rig.deps.left_out.render()
+    rig.store.command("OPTIMIZE TABLE otel_metrics_sum FINAL")
+    late = run_query(rig.store, "too_late").found["rows"]
+    assert [(r["signal"], r["name"], r["gateway"], r["items"]) for r in late] == [
+        ("logs", "edge.model.load_failed", "", 1),
+        ("metrics", "edge.inference.duration", "gw", 1),
+        ("metrics", "edge.inference.requests", "gw", 1),
+    ]
+    assert rig.counts() == {}
 
 
 def test_a_store_that_was_away_makes_no_node_silent(

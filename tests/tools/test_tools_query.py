@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, SUM_COLUMNS, Rig, Series
+from scipy import stats  # type: ignore[import-untyped]
 from test_tools_explain import SPAN_COLUMNS
 
 from sloengine import jobs
@@ -112,10 +114,11 @@ def _predictions(rig: Rig) -> None:
         "Truth",
         "Segments",
         "Weight",
+        "Score",
     ]
     rows = [
-        [BASE, BASE, SERVICE, "m", "1", f"p{n}", "cat", "", {"edge.segment.site": site}, 2.0]
-        for n, site in enumerate(["dock", "dock", "dock", "hall"])
+        [BASE, BASE, SERVICE, "m", "1", f"p{n}", "cat", "", {"edge.segment.site": site}, 2.0, score]
+        for n, (site, score) in enumerate([("dock", 0.95), ("dock", 0.91), ("dock", 0.42), ("hall", 0.99)])
     ]
     rig.store.insert("predictions", names, [*rows, rows[0]])
     labels = [("p0", "cat", 1), ("p1", "dog", 2), ("p1", "cat", 3), ("p3", "dog", 4)]
@@ -261,3 +264,37 @@ def test_moments_and_numbers_are_read() -> None:
     assert bound(query, ["at=2026-01-01T10:00+01:00"]) == {"at": datetime(2026, 1, 1, 9, tzinfo=UTC), "share": 0.5}
     with pytest.raises(ValueError, match="is not '-- param"):
         read_named("x", "-- param: at Time")
+
+
+def test_figures_of_model_quality_by_hand(fleet: Rig) -> None:
+    (drift,) = _rows(fleet, "score_drift", model="m", version="2", against="1")
+    assert (drift["events"], drift["against_events"], drift["ks"]) == (40, 100, pytest.approx(0.25))
+    assert drift["psi"] == pytest.approx(sum((q - p) * np.log(q / p) for p, q in ((0.5, 30.5 / 41), (0.5, 10.5 / 41))))
+    assert drift["psi_by_chance"] == pytest.approx(1 / 40 + 1 / 100)
+    assert drift["ks_p"] == pytest.approx(stats.kstwobign.sf(0.25 * np.sqrt(4000 / 140)))
+    # p0 and p1 are right (p1 by its corrected label), p3 is wrong; p2 has no label. Each stands for two.
+    (high,) = _rows(fleet, "calibration_by_bin")
+    assert (high["bin"], high["labelled"], high["effective"]) == (0.9, 6, 3)
+    assert (high["mean_score"], high["accuracy"]) == (pytest.approx(0.95), pytest.approx(2 / 3))
+    wilson = stats.binomtest(2, 3).proportion_ci(0.95, "wilson")
+    assert (high["low"], high["high"]) == pytest.approx((wilson.low, wilson.high), abs=1e-6)
+    bins = [(r["bin"], r["sampled"], r["estimated"], r["share"]) for r in _rows(fleet, "confidence_histogram")]
+    assert bins == [(0.4, 1, 2, 0.25), (0.9, 3, 6, 0.75)]
+    segments = [(r["segment"], r["value"], r["accuracy"]) for r in _rows(fleet, "worst_segments", least="1")]
+    assert segments == [("site", "hall", 0), ("site", "dock", 1)]
+    assert [r["value"] for r in _rows(fleet, "worst_segments", least="2")] == ["dock"]
+
+
+def test_who_spent_and_what_was_restated_by_hand(fleet: Rig) -> None:
+    worst, _ = _rows(fleet, "who_spent")
+    assert (worst["version"], worst["bad"], worst["requests"]) == ("2", 51 * 60, 200 * 60)
+    assert worst["share_of_bad"] == pytest.approx(3060 / 3120)
+    assert worst["lift"] == pytest.approx((3060 / 3120) / (12000 / 12630))
+    columns = ["At", "Slo", "ServiceName", "BudgetRemaining"]
+    fleet.store.insert("slo_status", columns, [[BASE + MINUTE, "said", SERVICE, 0.25]])
+    columns = ["At", "Cause", "Measure", "ServiceName", "Region", "Hour", "Minutes", "Before", "After"]
+    late = [END, "arrival", "edge.inference.requests", SERVICE, "eu", BASE, 2, 10.0, 25.0]
+    fleet.store.insert("restatements", columns, [late, [*late[:3], "other", *late[4:]]])
+    (found,) = [r for r in _rows(fleet, "restated_slos", slo="said") if (r["before"], r["after"]) == (10, 25)]
+    assert (found["cause"], found["change"], found["budget_said"]) == ("arrival", 15, 0.25)
+    assert _rows(fleet, "restated_slos", slo="never said") == []

@@ -1,4 +1,6 @@
             any(tuple(p.ServiceName, p.ModelName, p.ModelVersion, p.Region, p.GatewayId, p.RolloutId,
                 if(has(p.F.3, 'wave'), p.Own['edge.rollout.wave'], ''), if(has(p.F.3, 'hardware'), p.ResourceAttributes['edge.hardware'], ''),
                 if(has(p.F.3, 'device'), p.DeviceId, ''))) AS D,
-            any(p.F) AS F, any(arrayMap(a -> if(mapContains(p.Own, a), p.Own[a], p.ResourceAttributes[a]), p.F.2)) AS Asked
+            any(p.F) AS F, any(arrayMap(a ->
+-- include asked_value
+                , p.F.2)) AS Asked

@@ -6,9 +6,10 @@ WITH
     heard AS (
         -- A node by a number: its names are looked at once a minute and not at every point.
         SELECT p.Node AS Node, p.TimeUnix + toIntervalMillisecond(p.Moved) AS T, p.Moved AS Shift,
-            any(p.ServiceName) AS Service, any(p.Region) AS Place, any(p.GatewayId) AS Gateway
+            any(p.ServiceName) AS Service, any(p.Region) AS Place, any(p.GatewayId) AS Gateway,
+            any(p.DeviceId) AS Device
         FROM (
-            SELECT ServiceName, Region, GatewayId, TimeUnix, IngestTime, cityHash64(GatewayId, DeviceId, ServiceName, Region) AS Node,
+            SELECT ServiceName, Region, GatewayId, DeviceId, TimeUnix, IngestTime, cityHash64(GatewayId, DeviceId, ServiceName, Region) AS Node,
 -- include asked_shift
             FROM otel_metrics_sum
             WHERE MetricName = 'edge.inference.requests'
@@ -18,20 +19,35 @@ WITH
         GROUP BY Node, p.TimeUnix, Shift
     ),
     gaps AS (
-        SELECT Node, Service, Place, Gateway, Shift, T,
+        SELECT Node, Service, Place, Gateway, Device, Shift, T,
             if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 3601) AS Gap
         FROM heard
         WINDOW w AS (PARTITION BY Node ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     spells AS (
-        SELECT Service, Place, Gateway, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
+        SELECT Node, Service, Place, Gateway, Device, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
         FROM gaps
         WHERE T >= {lo:DateTime('UTC')}
     ),
+    minutes AS (
+        SELECT Measure, tuple(p.Service, '', '', p.Place, p.Gateway, '', '', '', '') AS D, F, Minute, Seconds, Items, Shifted, arrayMap(a ->
+-- include asked_value
+            , F.2) AS Asked
+        FROM (
+            -- Marks of nodes ask for the device and nothing else.
+            SELECT 'covered' AS Measure, any(spells.Service) AS Service, any(spells.Place) AS Place, any(spells.Gateway) AS Gateway,
+                any(spells.Device) AS DeviceId, Minute, CAST(map(), 'Map(String, String)') AS Own, Own AS ResourceAttributes,
+                sum(spells.Seconds) AS Seconds, count() AS Items, sumIf(spells.Seconds, Shift != 0) AS Shifted,
+-- include asked_folds
+            FROM spells
+            GROUP BY Node, Minute
+        ) AS p
+    ),
     fresh AS (
-        SELECT 'covered' AS Measure, tuple(Service, '', '', Place, Gateway, '', '', '', '') AS D, Minute, '' AS Attributes,
-            tuple(round(sum(Seconds), 3), round(sum(Seconds), 3), count(), toUInt64(0), 0., round(sumIf(Seconds, Shift != 0), 3)) AS Figures
-        FROM spells
-        GROUP BY Service, Place, Gateway, Minute
+        SELECT Measure, D, Minute,
+-- include asked_key
+            , tuple(round(sum(Seconds), 3), round(sum(Seconds), 3), sum(Items), toUInt64(0), 0., round(sum(Shifted), 3)) AS Figures
+        FROM minutes
+        GROUP BY Measure, D, F, Asked, Minute
     ),
 -- include settle_counts

@@ -18,14 +18,17 @@ WITH
         -- What a gateway in quarantine says of its nodes proves nothing: neither that they live nor that they don't.
         SELECT tuple(ServiceName, '', '', Region, GatewayId, '', '', '', if({by_device:Bool}, DeviceId, '')) AS D, Minute,
             multiIf((DeviceId, ServiceName, Minute) IN heard, 'true', arrayExists(q -> q.1 = s.GatewayId AND s.Minute >= q.2 AND s.Minute < q.3,
-                {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}), 'unknown', 'false') AS Heard
+                {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}), 'unknown', 'false') AS Heard,
+            -- Exclusions of devices, as asked_value has them; a node has no other names that they could use.
+            arrayMap(m -> m.1, arrayFilter(m -> arrayAll(c -> multiIf(c.2 = '=', DeviceId = c.3, c.2 = '!=', DeviceId != c.3, c.2 = '=~', match(DeviceId, c.4), NOT match(DeviceId, c.4)),
+                m.2), {marks:Array(Tuple(String, Array(Tuple(String, String, String, String))))})) AS Marks
         FROM slices AS s
     ),
     fresh AS (
-        SELECT 'nodes.heard' AS Measure, D, Minute, concat('{"heard":"', Heard, '"}') AS Attributes,
+        SELECT 'nodes.heard' AS Measure, D, Minute, toJSONString(mapFromArrays(arrayPushBack(Marks, 'heard'), arrayPushBack(arrayMap(m -> '1', Marks), Heard))) AS Attributes,
             tuple(toFloat64(count()), toFloat64(count()), count(), toUInt64(0), 0., 0.) AS Figures
         FROM told
-        GROUP BY D, Minute, Heard
+        GROUP BY D, Minute, Heard, Marks
     ),
     settled AS (
         SELECT Measure, D, Attributes, Minute, anyIf(Figures, New) AS Now, anyIf(Figures, NOT New) AS Was

@@ -8,7 +8,9 @@ WITH
             if(arrayMap(f -> has(f.3, 'wave'), {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))})[p.N], p.Own['edge.rollout.wave'], '') AS Wave,
             if(arrayMap(f -> has(f.3, 'hardware'), {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))})[p.N], p.ResourceAttributes['edge.hardware'], '') AS Hardware,
             if(arrayMap(f -> has(f.3, 'device'), {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))})[p.N], DeviceId, '') AS Device,
-            arrayMap(a -> if(mapContains(p.Own, a), p.Own[a], p.ResourceAttributes[a]), arrayMap(f -> f.2, {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))})[p.N]) AS Asked,
+            arrayMap(a ->
+-- include asked_value
+                , arrayMap(f -> f.2, {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))})[p.N]) AS Asked,
             -- How many cuts lie below; -1 for a clock that was set during the span, or a broken device: no duration rather than one of 0.
             if(mapContains(p.Own, 'edge.original_end_time_unix_nano'), -1,
                 toInt32(arrayCount(c -> toInt64(p.Duration) / 1e9 > c, arrayMap(f -> f.4, {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))})[p.N]))) AS Above,
