@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.times import format_duration
+from sloengine.tools.budget_text import restated_lines, spent_lines
 from sloengine.tools.outcome import clock, number, percent, shown, table
 
 Step = Mapping[str, Any]
+HOURS_MAX = 10
+"""Restated hours that are listed; ``sloengine budget`` lists more."""
 
 
 def render(found: Step, *, sql: bool = True) -> str:
@@ -22,10 +25,10 @@ def render(found: Step, *, sql: bool = True) -> str:
         _buckets(found["buckets"]),
         _sums(found["windows"], found["definition"]),
         _known(found),
-        _budget(found),
+        "\n".join([_budget(found), *spent_lines(found["spent"])]),
         _burns(found),
         _verdict(found),
-        _said(found["said"]),
+        "\n".join([_said(found["said"]), *restated_lines(found["spent"], HOURS_MAX)]),
         _raw(found["raw"]),
         _statements(found) if sql else "",
     ]
