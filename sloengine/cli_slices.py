@@ -34,3 +34,24 @@ def register(app: typer.Typer, tell: Callable[[Action, bool], None]) -> None:
         from sloengine.tools.budget import run_budget
 
         tell(lambda deps, now: run_budget(deps, name, now, at=at, slice_=slice_), json_)
+
+    @app.command()
+    def segments(
+        name: Name,
+        *,
+        by: Annotated[
+            str | None, typer.Option(help="Such as edge.segment.stroke or region; the only segment if not set.")
+        ] = None,
+        at: At = None,
+        slice_: Chosen = None,
+        margin: Annotated[float, typer.Option(help="Difference of shares that is as good as none.")] = 0.0,
+        json_: Json = False,
+    ) -> None:
+        """Show whether an SLO is kept as well for one segment as for another.
+
+        Accuracy by declared segment: each with its interval, its effective sample size and how many have a label, and the gap
+        between best and worst. Exits 1 if that is surely more than --margin, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.segments import run_segments
+
+        tell(lambda deps, now: run_segments(deps, name, now, by=by, at=at, slice_=slice_, margin=margin), json_)

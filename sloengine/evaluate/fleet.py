@@ -78,6 +78,8 @@ class Gap:
     gap: float
     interval: Interval
     """Of the largest true difference between any two segments compared; a low of 0 means that there may be none."""
+    by_chance: float
+    """Mean gap that segments of these sizes would show if they were all alike: best and worst are chosen for looking it."""
     left_out: tuple[str, ...]
     """Segments with too little data to be compared."""
 
@@ -188,7 +190,9 @@ def worst_share(counts: ByName, share: float = 0.01) -> Worst | None:
 def segment_gap(counts: ByName, confidence: float = 0.95, size_min: float = 30) -> Gap | NotEnoughData:
     """How much worse the worst segment is than the best, and the interval of the largest true difference.
 
-    Best and worst are chosen by the data, so one pair's own interval would find a gap too often. All pairs get intervals that
+    Best and worst are chosen by the data, so one pair's own interval would find a gap too often, and the gap as seen is too large
+    on average: ``by_chance`` is what it would be with no difference at all (the mean range of independent normal variables; David
+    & Nagaraja 2003, §2.3). All pairs get intervals that
     hold together (Šidák 1967), each from the two ratios' own intervals (Newcombe 1998, method 10; any limits: Zou & Donner 2008).
     Segments with an effective size below ``size_min`` are left out and named: one with 3 labels could be anything.
     """
@@ -205,7 +209,9 @@ def segment_gap(counts: ByName, confidence: float = 0.95, size_min: float = 30) 
     low, high = _largest_difference(table.ratios, *bad_ratio_bounds(*table.sums, each))
     best, worst = int(np.argmin(table.ratios)), int(np.argmax(table.ratios))
     gap = float(table.ratios[worst] - table.ratios[best])
-    return Gap(table.names[best], table.names[worst], gap, Interval(low, high, confidence), left_out)
+    return Gap(
+        table.names[best], table.names[worst], gap, Interval(low, high, confidence), _range_of_equals(table), left_out
+    )
 
 
 def clustered_interval(counts: ByName, confidence: float = 0.95) -> Interval | None:
@@ -265,6 +271,22 @@ def _shrunk(ratios: Floats, sizes: Floats, overdispersion: float) -> Floats:
     mean = float(np.average(ratios, weights=sizes))
     trust = sizes * overdispersion / (sizes * overdispersion + (1 - overdispersion))
     return np.asarray(mean + trust * (ratios - mean), dtype=np.float64)
+
+
+def _range_of_equals(table: _Table) -> float:
+    """Mean of the largest less the smallest ratio if each were the pooled one and only noise told them apart.
+
+    Twice the mean of the largest of normal variables around 0 with the standard errors given, ∫ (1 - ΠF) over what is above 0
+    less ∫ ΠF over what is below.
+    """
+    pooled = float(np.sum(table.bad) / np.sum(table.valid))
+    errors = np.sqrt(pooled * (1 - pooled) / _sizes(table))
+    if not errors.any():
+        return 0.0
+    x = np.linspace(0.0, 6.0 * float(errors.max()), 400)[:, None]
+    above = 1 - np.prod(special.ndtr(x / errors), axis=1)
+    below = np.prod(special.ndtr(-x / errors), axis=1)
+    return min(1.0, 2 * float(np.trapezoid(above - below, x[:, 0])))
 
 
 def _largest_difference(p: Floats, low: Floats, high: Floats) -> tuple[float, float]:
