@@ -128,6 +128,19 @@ def excluded_from(exclusions: Iterable[Exclusion], slo: Slo, group: Group, span:
     return tuple(found)
 
 
+def with_excluded(status: Status) -> Counts | None:
+    """The window's counts with what was excluded from it. None where nothing was, and where nodes or sites are what is counted:
+    what is excluded is counted in events."""
+    out = status.excluded
+    if not _in_events(status.slo) or not (out.valid or out.unknown):
+        return None
+    return status.counts + out
+
+
+def _in_events(slo: Slo) -> bool:
+    return slo.weighting is Weighting.EVENTS and slo.quantifier is None
+
+
 # --- restatements
 
 
@@ -216,8 +229,8 @@ def known_of(status: Status, restated: Sequence[Restatement]) -> Known | None:
 
     Hours that lie in the window as a whole: the one in which it begins is left as corrected.
     """
-    slo, start = status.slo, status.window_start
-    if slo.weighting is not Weighting.EVENTS or slo.quantifier is not None or start is None:
+    start = status.window_start
+    if not _in_events(status.slo) or start is None:
         return None
     mine = [r for r in restated if r.hour >= start]
     if not mine:
@@ -238,3 +251,12 @@ def _figures(status: Status, counts: Counts) -> tuple[float | None, float | None
         return 1 - ratio, None
     # Of an objective that changed, the mean of what its parts allow.
     return 1 - ratio, 1 - ratio / (budget.allowed / status.counts.valid)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An SLO's accounts as far as they could be worked out, for those who can't wait."""
+
+    accounts: Accounts | None
+    problem: str = ""
+    """Why there is none, or only an older one; empty when all is well."""

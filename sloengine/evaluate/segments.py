@@ -57,8 +57,9 @@ def segments(counts: Mapping[str, Counts], confidence: float = CONFIDENCE) -> Se
     known = [name for name, c in counts.items() if c.valid > 0]
     sums = np.array([(counts[n].good, counts[n].bad, *counts[n].squares) for n in known]).reshape(-1, 4).T
     # Šidák 1967: segments are independent, so that all hold together if each holds at this confidence.
-    low, high = bad_ratio_bounds(*sums, confidence=confidence ** (1 / max(1, len(known))))
-    sizes = effective_sizes(*sums).tolist()
+    good, bad, good_squares, bad_squares = sums
+    low, high = bad_ratio_bounds(good, bad, good_squares, bad_squares, confidence ** (1 / max(1, len(known))))
+    sizes = effective_sizes(good, bad, good_squares, bad_squares).tolist()
     found = zip((1 - high).tolist(), (1 - low).tolist(), sizes, strict=True)
     sure = dict(zip(known, found, strict=True))
     rows = [_segment(name, c, sure.get(name)) for name, c in counts.items()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sloengine.evaluate.account import Account, Restatement
+from sloengine.evaluate.account import Account, Restatement, with_excluded
 from sloengine.evaluate.attribution import Attribution, Purse, purses
 from sloengine.evaluate.composite import compose
 from sloengine.evaluate.evidence import Cause
@@ -85,6 +85,7 @@ def told(status: Status, stand: Account) -> dict[str, Any]:
         "interval": status.interval,
         "sampled": status.counts.sampled,
         "effective": status.effective,
+        "clustered": status.clustered,
         "coverage": status.coverage,
         "counts": _tally(status.counts),
         "exhausted": left is not None and left <= 0,
@@ -121,10 +122,10 @@ def _units(status: Status) -> dict[str, Any]:
 
 def _excluded(status: Status, stand: Account) -> dict[str, Any]:
     """What was taken out, and the SLI as it would be with it."""
-    whole = status.counts + status.excluded
+    whole = with_excluded(status)
     return {
         **_tally(status.excluded),
-        "sli_with_it": whole.good / whole.valid if whole.valid and status.excluded.valid else None,
+        "sli_with_it": whole.good / whole.valid if whole and whole.valid else None,
         "by": [{"name": e.name, "reason": e.reason, "minutes": e.minutes} for e in stand.excluded],
     }
 

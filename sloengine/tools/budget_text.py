@@ -48,9 +48,10 @@ def _now(s: Step) -> str:
     if s["interval"]:
         low, high = s["interval"]
         sure = f", 95 % interval {percent(low, 4)} to {percent(high, 4)}"
+    apart = f"; allows for {number(s['clustered'])} nodes or sites that differ" if s["clustered"] else ""
     sampled = f"; sampled, worth {number(round(s['effective'] or 0))} events" if s["sampled"] else ""
     coverage = "" if s["coverage"] is None else f"; coverage {percent(s['coverage'], 1)}"
-    return f"  now       {'≈' if s['sampled'] else ''}{percent(s['sli'], 4)}{sure}{sampled}{coverage}"
+    return f"  now       {'≈' if s['sampled'] else ''}{percent(s['sli'], 4)}{sure}{apart}{sampled}{coverage}"
 
 
 def _budget(s: Step) -> str:

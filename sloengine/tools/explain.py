@@ -305,6 +305,7 @@ def _certainty(subject: Subject) -> dict[str, Any]:
         "confidence": 0.95,
         "valid": counts.valid,
         "effective": status.effective,
+        "clustered": status.clustered,
         "sampled": counts.sampled,
         "weights": list(weights),
         "bridged": counts.bridged,

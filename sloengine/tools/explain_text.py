@@ -157,12 +157,14 @@ def _known(found: Step) -> str:
 
 
 def _size(c: Step) -> str:
-    if not c["sampled"]:
-        return f"{number(c['valid'])} events, each counted once"
-    low, high = c["weights"]
     effective = number(round(c["effective"] or 0))
+    apart = f" of {number(c['clustered'])} nodes or sites that differ" if c["clustered"] else ""
+    if not c["sampled"]:
+        worth = f", known as well as {effective} independent ones" if apart else ", each counted once"
+        return f"{number(c['valid'])} events{apart}{worth}"
+    low, high = c["weights"]
     return (
-        f"sampled: weights {number(round(low, 1))}…{number(round(high, 1))}; {number(c['valid'])} events estimated,"
+        f"sampled: weights {number(round(low, 1))}…{number(round(high, 1))}; {number(c['valid'])} events estimated{apart},"
         f" known as well as {effective} counted ones (effective sample size)"
     )
 
