@@ -78,8 +78,6 @@ class KeptAccounts:
         if tick is None:
             return Standing(None, "nothing is judged yet")
         kept = self._kept.get(name)
-        if kept and tick - kept[0] < FRESH:
-            return kept[1]
         if not self._turn.acquire(timeout=0 if kept else self._patience_s):
             return (
                 kept[1]

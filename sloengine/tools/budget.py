@@ -170,11 +170,12 @@ def causes(found: Attribution) -> list[dict[str, Any]]:
 def _reserve(pair: tuple[Purse, Purse] | None) -> dict[str, Any] | None:
     if pair is None:
         return None
-    rollouts, rest = pair
-    return {
-        "rollouts": {"share": rollouts.share, "spent": rollouts.spent, "left": rollouts.left},
-        "rest": {"share": rest.share, "spent": rest.spent, "left": rest.left},
-    }
+    return {name: _purse(purse) for name, purse in zip(("rollouts", "rest"), pair, strict=True)}
+
+
+def _purse(purse: Purse) -> dict[str, Any]:
+    # Of a part of nothing there is no share left, and JSON knows no infinity.
+    return {"share": purse.share, "spent": purse.spent, "left": purse.left if purse.share else None}
 
 
 def restated(r: Restatement) -> dict[str, Any]:

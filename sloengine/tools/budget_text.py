@@ -117,7 +117,7 @@ def spent_lines(s: Step) -> list[str]:
 
 
 def _purse(purse: Step) -> str:
-    over = " (overspent)" if purse["left"] < 0 else ""
+    over = " (overspent)" if purse["spent"] > purse["share"] else ""
     return f"{percent(purse['spent'], 1)} of the budget and may spend {percent(purse['share'], 1)}{over}"
 
 

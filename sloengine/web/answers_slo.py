@@ -44,7 +44,7 @@ class Share(Answer):
     """Of the whole budget."""
     spent: float
     left: float | None
-    """Share of this part that is left; null of a part of nothing that was spent all the same."""
+    """Share of this part that is left; null of a part of nothing."""
 
 
 class SpentBy(Answer):
@@ -210,7 +210,7 @@ def _spent_by(slo: Slo, found: Attribution) -> SpentBy:
 
 def _share(purse: Purse) -> Share:
     # JSON knows no infinity.
-    return Share(share=purse.share, spent=purse.spent, left=purse.left if purse.share or not purse.spent else None)
+    return Share(share=purse.share, spent=purse.spent, left=purse.left if purse.share else None)
 
 
 def _restated(r: Restatement) -> Restated:

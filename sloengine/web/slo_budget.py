@@ -120,14 +120,16 @@ def _ratio(value: float) -> str:
 
 
 def _events(value: float) -> str:
-    size = abs(value)
+    # What is allowed is 1 - target of all: in binary a hair beside the number that people would work out.
+    size = round(abs(value), 6)
     whole = size >= 100 or float(size).is_integer()
     text = f"{size:,.0f}" if whole else f"{size:,.1f}" if size >= 1 else f"{size:.2g}"
     return f"−{text}" if value < 0 else text
 
 
 def _span(seconds: float) -> str:
-    return f"−{figures.age(-seconds)}" if seconds < 0 else figures.age(seconds)
+    whole = round(seconds)
+    return f"−{figures.age(-whole)}" if whole < 0 else figures.age(whole)
 
 
 def share_text(value: float) -> str:

@@ -250,7 +250,8 @@ def _waits(status: Status) -> str:
     """Figures that are not final: labels still come, or a calendar period still runs."""
     measures = {s.measure for s in status.slo.sli.selectors}
     if status.counts.unknown and measures & {"predictions", "label.lag"}:
-        return f"{figures.count(status.counts.unknown)} predictions have no label; those that come still count"
+        labelled = figures.ratio(status.counts.valid / (status.counts.valid + status.counts.unknown), flawless=False)
+        return f"{labelled} have a label; those of {figures.count(status.counts.unknown)} others still count when they come"
     if status.slo.calendar and status.window_end and status.at < status.window_end:
         return f"the period ends in {figures.age(status.window_end - status.at)}"
     return ""

@@ -100,6 +100,15 @@ def test_what_came_late_is_listed_with_hour_cause_and_both_figures(found: dict[s
     assert of(found, "eu")["restated"] == [] or of(found, "eu")["slice"] != us["slice"]
 
 
+def test_a_reserve_of_everything_leaves_nothing_for_the_rest_and_json_no_infinity(spent: Rig) -> None:
+    whole = replace(spent.deps, catalogue=replace(spent.deps.catalogue, slos=(replace(PROMISE, reserve=1.0),)))
+    outcome = run_budget(whole, "success", NOW, slice_="region=eu")
+    rest = outcome.found["slices"][0]["reserve"]["rest"]
+    assert (rest["share"], rest["left"]) == (0, None)
+    json.dumps(outcome.found, default=str, allow_nan=False)
+    assert "may spend 0.0 % (overspent)" in outcome.text
+
+
 def test_the_worst_slice_comes_first(found: dict[str, Any]) -> None:
     left = [s["remaining"] for s in found["slices"]]
     assert left == sorted(left)

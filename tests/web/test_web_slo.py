@@ -15,7 +15,7 @@ from web_snapshots import HOSTILE, NOW, bad_day, hostile, slo, status
 from sloengine.evaluate.account import Account, Accounts, Excluded, Known, Restatement, Standing
 from sloengine.evaluate.attribution import Attribution, Spent
 from sloengine.evaluate.evidence import Cause
-from sloengine.model import Budget, Calendar, Counts, Snapshot, State, Status, Weighting
+from sloengine.model import Budget, Calendar, Counts, Selector, Sli, Snapshot, Source, State, Status, Weighting
 from sloengine.web.app import create_app
 from sloengine.web.places import group_of, slice_text, slo_page
 
@@ -111,7 +111,7 @@ def test_every_figure_of_an_slo_is_on_its_page() -> None:
         "2d 2h at the present burn",
         "ratio of valid events 0.1 % 0.08 % 0.02 %",
         "events bad events 100 80 20",
-        "time of everything failing 43m 12s 34m 33s 8m 38s",
+        "time of everything failing 43m 12s 34m 34s 8m 38s",
         "share of the budget 100 % 80.0 % 20 %",
         "25.0 % of the budget set aside for rollouts 60.0 % spent, overspent",
         "75.0 % of the budget for everything else 20.0 % spent",
@@ -230,6 +230,12 @@ def test_marks_say_what_to_know_of_the_figures() -> None:
     ):
         assert words in text, words
     assert 'class="marks"' not in page(judged())
+
+
+def test_accuracy_is_provisional_while_labels_come() -> None:
+    told = Sli(total=(Selector(Source.DERIVED, "predictions"),))
+    waiting = replace(judged(counts=Counts(60, 40, 300)), slo=replace(PROMISE, sli=told))
+    assert "provisional 25 % have a label; those of 300 others still count when they come" in str(Text(page(waiting)))
 
 
 def _segment(name: str, counts: Counts) -> Status:
