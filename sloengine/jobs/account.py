@@ -73,7 +73,7 @@ class KeptAccounts:
         self._kept: OrderedDict[str, tuple[datetime, Standing]] = OrderedDict()
 
     def of(self, name: str) -> Standing:
-        """Safe from several threads; never raises for what the store does."""
+        """Safe from several threads; never raises: trouble is part of the answer."""
         tick = self._engine.snapshot.at
         if tick is None:
             return Standing(None, "nothing is judged yet")
@@ -96,9 +96,12 @@ class KeptAccounts:
             return Standing(None, "no slice of it is judged")
         try:
             found = Standing(account(self._engine, statuses[0].slo, statuses, tick))
-        except SloengineError as error:
-            log.warning("what stands behind %s could not be worked out: %s", name, error)
-            found = Standing(kept[1].accounts if kept else None, str(error))
+        except Exception as error:
+            # The rest of the page is of the tick and stands, whatever went wrong here.
+            known = isinstance(error, SloengineError)
+            log.error("what stands behind %s could not be worked out: %s", name, error, exc_info=not known)
+            words = str(error) if known else f"{type(error).__name__}: {error}"
+            found = Standing(kept[1].accounts if kept else None, words)
         self._kept[name] = tick, found
         self._kept.move_to_end(name)
         while len(self._kept) > KEPT_MAX:

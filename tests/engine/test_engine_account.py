@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from engine_rig import BASE, MINUTE, Rig
+from engine_rig import BASE, HOUR, MINUTE, Rig
 from spent_histories import EU, NODES, PROMISE, SLOS, bad_rollout
 
 from sloengine.config.settings import StoreSection
@@ -16,6 +16,7 @@ from sloengine.evaluate.evidence import Cause
 from sloengine.gameday.pager import Pager
 from sloengine.jobs import Deps
 from sloengine.jobs.account import FRESH, KeptAccounts
+from sloengine.model import Exclusion
 from sloengine.store.client import Store
 
 BEGIN = BASE + 11 * MINUTE
@@ -72,6 +73,14 @@ def test_a_store_that_is_away_is_said_with_the_older_account_and_not_asked_again
     assert away.accounts is first.accounts
     assert kept.of("success") is away
     assert "did not answer" in KeptAccounts(engine).of("success").problem
+
+
+def test_whatever_goes_wrong_is_told_in_words(engine: Deps) -> None:
+    wrong = Exclusion("odd", "its rule is no rule", (), BASE - HOUR, HOUR, rrule="FREQ=NEVER")
+    engine.catalogue = replace(engine.catalogue, exclusions=(wrong,))
+    found = KeptAccounts(engine).of("success")
+    assert found.accounts is None
+    assert found.problem.startswith("ValueError: ")
 
 
 def test_one_is_worked_out_at_a_time_and_nobody_waits_for_long(engine: Deps) -> None:
