@@ -19,6 +19,7 @@ from sloengine.config.catalogue import load_catalogue
 from sloengine.config.routing import Alerting, load_alerting
 from sloengine.config.settings import Settings
 from sloengine.errors import SloengineError, StoreUnavailable
+from sloengine.jobs.account import KeptAccounts
 from sloengine.model import Catalogue
 from sloengine.otlp.door import router as otlp_router
 from sloengine.schedule import Schedule
@@ -153,6 +154,7 @@ def web_app(deps: jobs.Deps) -> FastAPI:
         ready=lambda: deps.snapshot.at is not None,
         metrics=lambda: render(deps.snapshot, clock()) + dropped.render() + deps.left_out.render(),
         routers=_doors(deps, dropped),
+        standing=KeptAccounts(deps).of,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from sloengine import cli_slices
 from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -292,6 +293,9 @@ def _with_engine(action: Callable[[Deps, datetime], Outcome]) -> Outcome:
 
     with opened(load_settings()) as deps:
         return action(deps, clock())
+
+
+cli_slices.register(app, lambda action, json_: _tell(_with_engine(action), json_))
 
 
 @app.command()

@@ -409,7 +409,9 @@ class Status:
     interval: tuple[float, float] | None = None
     """The SLI's 95 % interval: how well so many events, or samples, pin it down."""
     effective: float | None = None
-    """Effective sample size; the number of valid events where each was counted once."""
+    """Effective sample size; the number of valid events where each was counted once and nodes are not told apart."""
+    clustered: int = 0
+    """How many nodes or sites that differ ``interval`` and ``effective`` allow for; 0: events are taken to be independent."""
     budget: Budget | None = None
     window_start: datetime | None = None
     window_end: datetime | None = None

@@ -41,6 +41,11 @@ class Key:
             return self.dimensions[_PLACE[name]]
         return _attributes(self.attributes).get(name, "")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the attributes that have a value."""
+        return tuple(name for name, value in _attributes(self.attributes).items() if value)
+
 
 _PLACE = {name: place for place, name in enumerate(DIMENSIONS)}
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # type: ignore[import-untyped]
 
-from sloengine.evaluate.interval import Floats, Interval, bad_ratio_bounds, bad_ratio_interval, effective_sizes
+from sloengine.evaluate.interval import Floats, Interval, bad_ratio_bounds, effective_sizes
 from sloengine.model import Counts
 
 ByName = Mapping[str, Counts]
@@ -78,6 +78,8 @@ class Gap:
     gap: float
     interval: Interval
     """Of the largest true difference between any two segments compared; a low of 0 means that there may be none."""
+    by_chance: float
+    """Mean gap that segments of these sizes would show if they were all alike: best and worst are chosen for looking it."""
     left_out: tuple[str, ...]
     """Segments with too little data to be compared."""
 
@@ -188,7 +190,9 @@ def worst_share(counts: ByName, share: float = 0.01) -> Worst | None:
 def segment_gap(counts: ByName, confidence: float = 0.95, size_min: float = 30) -> Gap | NotEnoughData:
     """How much worse the worst segment is than the best, and the interval of the largest true difference.
 
-    Best and worst are chosen by the data, so one pair's own interval would find a gap too often. All pairs get intervals that
+    Best and worst are chosen by the data, so one pair's own interval would find a gap too often, and the gap as seen is too large
+    on average: ``by_chance`` is what it would be with no difference at all (the mean range of independent normal variables; David
+    & Nagaraja 2003, §2.3). All pairs get intervals that
     hold together (Šidák 1967), each from the two ratios' own intervals (Newcombe 1998, method 10; any limits: Zou & Donner 2008).
     Segments with an effective size below ``size_min`` are left out and named: one with 3 labels could be anything.
     """
@@ -205,31 +209,85 @@ def segment_gap(counts: ByName, confidence: float = 0.95, size_min: float = 30) 
     low, high = _largest_difference(table.ratios, *bad_ratio_bounds(*table.sums, each))
     best, worst = int(np.argmin(table.ratios)), int(np.argmax(table.ratios))
     gap = float(table.ratios[worst] - table.ratios[best])
-    return Gap(table.names[best], table.names[worst], gap, Interval(low, high, confidence), left_out)
+    return Gap(
+        table.names[best], table.names[worst], gap, Interval(low, high, confidence), _range_of_equals(table), left_out
+    )
 
 
-def clustered_interval(counts: ByName, confidence: float = 0.95) -> Interval | None:
-    """Interval of the pooled ratio that allows for nodes that differ; None with fewer than two nodes with data.
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How much the nodes behind one ratio differ."""
 
-    Events of one node are alike, so they know less than as many events of many nodes. Variance of a ratio between clusters
-    (Cochran 1977, ch. 9A), turned into an effective size with k-1 degrees of freedom, put into Clopper & Pearson's interval (Korn
-    & Graubard 1998). Never narrower than the interval without clusters. With no bad event at all nothing shows how nodes differ:
-    the answer is then that interval, and too narrow if they do.
+    nodes: int
+    """Those with valid events, at least two."""
+    between: float
+    """Variance of the ratio as nodes drawn anew would give it: what differs between them, and the noise in each."""
+    sums: tuple[float, float, float, float]
+    """Good, bad and their squares, as the ratio weighs events."""
+
+
+def spread_of_events(good: Floats, bad: Floats, whole: Counts) -> Spread | None:
+    """Nodes' sums (shape (nodes,)) behind a ratio in which events weigh the same; None with fewer than two nodes with data.
+
+    Variance of a ratio between clusters, k/(k-1) · Σ(Bᵢ - p Tᵢ)² / T² (Cochran 1977, ch. 9A). ``whole``: all of them together.
     """
+    valid = good + bad
+    known = valid > 0
+    nodes, total = int(known.sum()), float(valid.sum())
+    if nodes < 2 or not whole.valid:
+        return None
+    p = float(bad.sum()) / total
+    between = float(np.sum((bad - p * valid)[known] ** 2)) * nodes / (nodes - 1) / total**2
+    return Spread(nodes, between, (whole.good, whole.bad, *whole.squares))
+
+
+def spread_of_nodes(counts: ByName) -> Spread | None:
+    """The same for the mean of the nodes' ratios: its standard error is s/√k, and each event weighs one by its node's."""
     table = _table(counts)
     nodes = len(table.names)
     if nodes < 2:
         return None
-    good, bad, good_squares, bad_squares = (float(np.sum(s)) for s in table.sums)
-    plain = bad_ratio_interval(good, bad, good_squares, bad_squares, confidence)
+    share, square = 1 / table.valid, 1 / table.valid**2
+    sums = [(table.good * share), (table.bad * share), (table.good_squares * square), (table.bad_squares * square)]
+    good, bad, good_squares, bad_squares = (float(np.sum(s)) for s in sums)
+    return Spread(nodes, float(np.var(table.ratios, ddof=1)) / nodes, (good, bad, good_squares, bad_squares))
+
+
+def clustered_bounds(spreads: Sequence[Spread], confidence: float = 0.95) -> tuple[Floats, Floats, Floats]:
+    """Bounds of ratios that allow for nodes that differ, and effective sizes; each of shape (spreads,).
+
+    The variance between nodes gives an effective size with k-1 degrees of freedom, put into Clopper & Pearson's interval (Korn &
+    Graubard 1998). Never narrower than the interval without clusters. With no bad event at all nothing shows how nodes differ:
+    the answer is then that interval, and too narrow if they do.
+    """
+    sums = np.array([s.sums for s in spreads], dtype=np.float64).reshape(-1, 4).T
+    nodes = np.array([s.nodes for s in spreads], dtype=np.float64)
+    between = np.array([s.between for s in spreads], dtype=np.float64)
+    good, bad, good_squares, bad_squares = sums
+    low, high = bad_ratio_bounds(good, bad, good_squares, bad_squares, confidence)
+    sizes = effective_sizes(good, bad, good_squares, bad_squares)
     p = bad / (good + bad)
-    between = float(np.sum((table.bad - p * table.valid) ** 2)) * nodes / (nodes - 1) / (good + bad) ** 2
-    if p in (0, 1) or between == 0:
-        return plain
+    differ = (p > 0) & (p < 1) & (between > 0)
+    own = np.divide(p * (1 - p), between, out=sizes.copy(), where=differ)
     tail = (1 + confidence) / 2
-    size = p * (1 - p) / between * (special.ndtri(tail) / special.stdtrit(nodes - 1, tail)) ** 2
-    wide = bad_ratio_interval((1 - p) * size, p * size, (1 - p) * size, p * size, confidence)
-    return Interval(min(plain.low, wide.low), max(plain.high, wide.high), confidence)
+    fewer = own * (special.ndtri(tail) / special.stdtrit(nodes - 1, tail)) ** 2
+    g, b = np.where(differ, (1 - p) * fewer, good), np.where(differ, p * fewer, bad)
+    g2, b2 = np.where(differ, g, good_squares), np.where(differ, b, bad_squares)
+    wide_low, wide_high = bad_ratio_bounds(g, b, g2, b2, confidence)
+    return np.minimum(low, wide_low), np.maximum(high, wide_high), np.minimum(sizes, own)
+
+
+def clustered_interval(counts: ByName, confidence: float = 0.95) -> Interval | None:
+    """:func:`clustered_bounds` of the pooled ratio of some nodes; None with fewer than two nodes with data.
+
+    Events of one node are alike, so they know less than as many events of many nodes.
+    """
+    table = _table(counts)
+    spread = spread_of_events(table.good, table.bad, sum(counts.values(), Counts()))
+    if spread is None:
+        return None
+    low, high, _ = clustered_bounds([spread], confidence)
+    return Interval(float(low[0]), float(high[0]), confidence)
 
 
 def _table(counts: ByName) -> _Table:
@@ -265,6 +323,22 @@ def _shrunk(ratios: Floats, sizes: Floats, overdispersion: float) -> Floats:
     mean = float(np.average(ratios, weights=sizes))
     trust = sizes * overdispersion / (sizes * overdispersion + (1 - overdispersion))
     return np.asarray(mean + trust * (ratios - mean), dtype=np.float64)
+
+
+def _range_of_equals(table: _Table) -> float:
+    """Mean of the largest less the smallest ratio if each were the pooled one and only noise told them apart.
+
+    Twice the mean of the largest of normal variables around 0 with the standard errors given, ∫ (1 - ΠF) over what is above 0
+    less ∫ ΠF over what is below.
+    """
+    pooled = float(np.sum(table.bad) / np.sum(table.valid))
+    errors = np.sqrt(pooled * (1 - pooled) / _sizes(table))
+    if not errors.any():
+        return 0.0
+    x = np.linspace(0.0, 6.0 * float(errors.max()), 400)[:, None]
+    above = 1 - np.prod(special.ndtr(x / errors), axis=1)
+    below = np.prod(special.ndtr(-x / errors), axis=1)
+    return min(1.0, 2 * float(np.trapezoid(above - below, x[:, 0])))
 
 
 def _largest_difference(p: Floats, low: Floats, high: Floats) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from sloengine.evaluate.burn import budget_of, error_ratio, read_all_burns
+from sloengine.evaluate.fleet import Spread, clustered_bounds
 from sloengine.evaluate.interval import bad_ratio_bounds, effective_sizes
 from sloengine.evaluate.measure import Measured, window_of
 from sloengine.evaluate.periods import Interval, bounds
@@ -18,8 +19,8 @@ STALE_AFTER = timedelta(minutes=5)
 """A slice whose newest minute is older than this is stale: its numbers are of the past and say so."""
 
 
-Trust = tuple[tuple[float, float] | None, float]
-"""Interval of an SLI and its effective sample size."""
+Trust = tuple[tuple[float, float] | None, float, int]
+"""Interval of an SLI, its effective sample size, and how many nodes that differ it allows for."""
 CADENCE = {
     "drift.psi": timedelta(hours=3),
     "calibration.ece": timedelta(days=3),
@@ -58,7 +59,7 @@ def judge_all(
     ]
     lengths = {slo.name: bounds(window_of(slo), at) for slo, _, _ in slices}
     burns = read_all_burns((slo, item.spans, _length(lengths[slo.name])) for slo, item, _ in slices)
-    trust = _trust([item.window for _, item, _ in slices])
+    trust = _trust([(item.window, item.spread) for _, item, _ in slices])
     return [
         _status((slo, at, lengths[slo.name]), item, (mine, absent), read, sure)
         for (slo, item, mine), read, sure in zip(slices, burns, trust, strict=True)
@@ -116,6 +117,7 @@ def _status(
         versions=tuple(sorted(item.versions.items(), key=lambda pair: (-pair[1].bad, pair[0]))),
         interval=trust[0],
         effective=trust[1],
+        clustered=trust[2],
         budget=budget,
         window_start=start,
         window_end=end,
@@ -130,15 +132,21 @@ def _fastest(burns: Sequence[BurnReading]) -> float | None:
     return min(burns, key=lambda b: b.window.long).long_burn if burns else None
 
 
-def _trust(listed: Sequence[Counts]) -> list[Trust]:
-    """Of each: the SLI's interval, which is the bad ratio's turned around, None without valid events; and its effective size."""
-    sums = np.array([(c.good, c.bad, *c.squares) for c in listed], dtype=np.float64).reshape(-1, 4).T
+def _trust(listed: Sequence[tuple[Counts, Spread | None]]) -> list[Trust]:
+    """Of each: the SLI's interval, which is the bad ratio's turned around, None without valid events; its effective size; and the
+    nodes that the interval allows for, 0 where events are taken to be independent."""
+    sums = np.array([(c.good, c.bad, *c.squares) for c, _ in listed], dtype=np.float64).reshape(-1, 4).T
     low, high = bad_ratio_bounds(*sums)
-    sizes = effective_sizes(*sums).tolist() if any(c.sampled for c in listed) else [0.0] * len(listed)
-    ends = zip((1 - high).tolist(), (1 - low).tolist(), strict=True)
+    sizes = np.array([c.valid for c, _ in listed], dtype=np.float64)
+    if any(c.sampled for c, _ in listed):
+        sizes = np.where([c.sampled for c, _ in listed], effective_sizes(*sums), sizes)
+    apart = [n for n, (c, spread) in enumerate(listed) if spread is not None and c.valid]
+    if apart:
+        low[apart], high[apart], sizes[apart] = clustered_bounds([s for n in apart if (s := listed[n][1])])
+    ends = zip((1 - high).tolist(), (1 - low).tolist(), sizes.tolist(), strict=True)
     return [
-        (pair if c.valid else None, size if c.sampled else c.valid)
-        for c, pair, size in zip(listed, ends, sizes, strict=True)
+        ((a, b) if c.valid else None, size, spread.nodes if spread else 0)
+        for (c, spread), (a, b, size) in zip(listed, ends, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sloengine.evaluate.burn import windows_of
 from sloengine.evaluate.cube import COVERED, Cube, Matches, Slice, sums, without
 from sloengine.evaluate.exclusions import MINUTE, concern, cuts, mask, occurrences
+from sloengine.evaluate.fleet import Spread, spread_of_events, spread_of_nodes
 from sloengine.evaluate.periods import (
     RollingWindow,
     Window,
@@ -44,6 +45,8 @@ class Measured:
     """Counts of the window by node or site, where the SLO weighs or quantifies over them."""
     folded: int = 0
     """Slices beyond the cardinality budget that this one, called ``other``, holds."""
+    spread: Spread | None = None
+    """How much the nodes (or sites) behind the window differ, where buckets tell them apart."""
 
 
 def window_of(slo: Slo) -> Window:
@@ -155,6 +158,7 @@ def measure(slo: Slo, cube: Cube, whole: Cube, frame: Frame, matches: Matches) -
     out: list[Measured] = []
     for slice_, folded in _within_budget(slo, cube, matches):
         found, nodes = _counts(slo, cube, slice_, table)
+        spread = _spread(slo, cube, slice_, (table, found[0]), nodes)
         by_span = dict(zip(spans, found[1 + len(targets) :], strict=True))
         window = found[0] + Counts(covered_s=covered.get(_known(slice_.group), 0.0))
         out.append(
@@ -168,6 +172,7 @@ def measure(slo: Slo, cube: Cube, whole: Cube, frame: Frame, matches: Matches) -
                 excluded=_excluded(slo, cube, whole, slice_, table[:1]),
                 nodes=nodes,
                 folded=folded,
+                spread=spread,
             )
         )
     return out
@@ -220,6 +225,34 @@ def _counts(
     }
     found = [_over_units(slo, {name: counts[row] for name, counts in by_unit.items()}) for row in range(len(rows))]
     return found, {name: counts[0] for name, counts in by_unit.items()}
+
+
+def _spread(
+    slo: Slo, cube: Cube, slice_: Slice, window: tuple[NDArray[np.float64], Counts], nodes: Mapping[str, Counts]
+) -> Spread | None:
+    """Failures cluster by node: what that makes of the window's ratio. ``window``: its masks, of which the first row is asked,
+    and what it counted.
+
+    A promise over nodes already takes each as one event.
+    """
+    if slo.quantifier is not None:
+        return None
+    if slo.weighting is not Weighting.EVENTS:
+        return spread_of_nodes(nodes)
+    codes, names = cube.layout.column("device")
+    own = codes[slice_.places]
+    if len(names) < 2 or (own == own[0]).all():
+        return None
+    # Few keys are numbered anew: a table over all devices for each device's own slice would grow with their square.
+    number = own if 4 * len(own) > len(names) else np.unique(own, return_inverse=True)[1]
+    masks, whole = window
+    figures, shares = cube.windows(masks), slice_.shares.astype(np.float64)
+    events = figures[0, slice_.places, 0]
+    good, bad = (np.bincount(number, share * events) for share in shares[:2])
+    if slo.unknown is not Unknown.IGNORE:
+        unknown = np.bincount(number, shares[2] * events + figures[2, slice_.places, 0])
+        good, bad = (good + unknown, bad) if slo.unknown is Unknown.GOOD else (good, bad + unknown)
+    return spread_of_events(np.maximum(good, 0.0), np.maximum(bad, 0.0), whole)
 
 
 def _units(cube: Cube, slice_: Slice, dimension: str) -> dict[str, Slice]:

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sloengine.evaluate.account import concerning
 from sloengine.evaluate.burn import error_ratio
 from sloengine.evaluate.exclusions import MINUTE
 from sloengine.evaluate.interval import PAGE_CONFIDENCE, lower_bound
 from sloengine.evaluate.measure import OTHER, Measured, window_of
 from sloengine.evaluate.periods import bounds, floor_minute, targets_between
+from sloengine.jobs.account import account
 from sloengine.jobs.deps import Deps
 from sloengine.model import BurnReading, Counts, Exclusion, Group, Selector, Slo, State, Status, Unknown, Weighting
 from sloengine.store.client import Row, statement
 from sloengine.times import format_duration, utc
+from sloengine.tools.budget import told
 from sloengine.tools.explain_raw import explain_raw
 from sloengine.tools.explain_text import render
 from sloengine.tools.moment import as_of, excluded_spans, judged, view_at
 from sloengine.tools.outcome import Outcome, Refused, find_slo, group_of, moment_of, refusal, shown
 from sloengine.tools.paste import literal, paste
-from sloengine.tools.selection import in_words, met, rows_of, shares, value_of
+from sloengine.tools.selection import in_words, rows_of, shares, value_of
 
 TOP = 10
 """Bucket keys that are listed; all of them are in the sums."""
@@ -56,12 +59,7 @@ class Subject:
     @property
     def excluded(self) -> list[tuple[Exclusion, Sequence[tuple[datetime, datetime]]]]:
         """What is taken out of the window, by those exclusions that may concern this slice."""
-        held = dict(self.status.group)
-        mine = [
-            exclusion
-            for exclusion in self.engine.catalogue.exclusions
-            if all(met(m, held[m.name]) for m in exclusion.where if m.name in held)
-        ]
+        mine = concerning(self.engine.catalogue.exclusions, self.slo, self.status.group)
         return excluded_spans(mine, self.reach, self.until)
 
     @property
@@ -162,6 +160,7 @@ def explanation(subject: Subject, others: Sequence[Status], now: datetime) -> di
         "certainty": _certainty(subject),
         "budget": _budget(subject),
         "burn": [_burn(subject, reading) for reading in status.burns],
+        "spent": _spent(subject),
         "state": status.state.value,
         "reason": status.reason,
         "said": _said(subject),
@@ -306,6 +305,7 @@ def _certainty(subject: Subject) -> dict[str, Any]:
         "confidence": 0.95,
         "valid": counts.valid,
         "effective": status.effective,
+        "clustered": status.clustered,
         "sampled": counts.sampled,
         "weights": list(weights),
         "bridged": counts.bridged,
@@ -337,6 +337,12 @@ def _budget(subject: Subject) -> dict[str, Any] | None:
         "parts": [{"from": a, "until": b, "target": t} for _, a, b, t in parts],
         "sql": sql,
     }
+
+
+def _spent(subject: Subject) -> dict[str, Any]:
+    """What ``sloengine budget`` says of this slice: causes, reserve, hours that were counted anew."""
+    status = subject.status
+    return told(status, account(subject.engine, subject.slo, [status], subject.at).of(status.group))
 
 
 def _parts(subject: Subject) -> list[tuple[str, datetime, datetime, float]]:

@@ -8,9 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.times import format_duration
+from sloengine.tools.budget_text import restated_lines, spent_lines
 from sloengine.tools.outcome import clock, number, percent, shown, table
 
 Step = Mapping[str, Any]
+HOURS_MAX = 10
+"""Restated hours that are listed; ``sloengine budget`` lists more."""
 
 
 def render(found: Step, *, sql: bool = True) -> str:
@@ -22,10 +25,10 @@ def render(found: Step, *, sql: bool = True) -> str:
         _buckets(found["buckets"]),
         _sums(found["windows"], found["definition"]),
         _known(found),
-        _budget(found),
+        "\n".join([_budget(found), *spent_lines(found["spent"])]),
         _burns(found),
         _verdict(found),
-        _said(found["said"]),
+        "\n".join([_said(found["said"]), *restated_lines(found["spent"], HOURS_MAX)]),
         _raw(found["raw"]),
         _statements(found) if sql else "",
     ]
@@ -154,12 +157,14 @@ def _known(found: Step) -> str:
 
 
 def _size(c: Step) -> str:
-    if not c["sampled"]:
-        return f"{number(c['valid'])} events, each counted once"
-    low, high = c["weights"]
     effective = number(round(c["effective"] or 0))
+    apart = f" of {number(c['clustered'])} nodes or sites that differ" if c["clustered"] else ""
+    if not c["sampled"]:
+        worth = f", known as well as {effective} independent ones" if apart else ", each counted once"
+        return f"{number(c['valid'])} events{apart}{worth}"
+    low, high = c["weights"]
     return (
-        f"sampled: weights {number(round(low, 1))}…{number(round(high, 1))}; {number(c['valid'])} events estimated,"
+        f"sampled: weights {number(round(low, 1))}…{number(round(high, 1))}; {number(c['valid'])} events estimated{apart},"
         f" known as well as {effective} counted ones (effective sample size)"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from sloengine.evaluate.cube import VALUE
@@ -39,13 +38,6 @@ def _about_value(matcher: Matcher) -> str:
     over = f"if({gt} = '', -inf, toFloat64({gt})) >= {cut}"
     yes, no = ("true", "false") if matcher.op == "<=" else ("false", "true")
     return f"multiIf({upto}, {yes}, {over}, {no}, NULL)"
-
-
-def met(matcher: Matcher, value: str) -> bool:
-    """Whether a value meets a matcher on text."""
-    if matcher.op in ("=", "!="):
-        return (value == matcher.value) == (matcher.op == "=")
-    return bool(re.fullmatch(matcher.value, value, re.DOTALL | re.ASCII)) == (matcher.op == "=~")
 
 
 def taken(selectors: Sequence[Selector]) -> str:

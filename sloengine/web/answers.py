@@ -55,7 +55,9 @@ class SloSlice(Answer):
     interval: tuple[float, float] | None
     """95 % interval of ``sli``."""
     effective: float | None
-    """Effective sample size; the number of valid events where each was counted once."""
+    """Effective sample size; the number of valid events where each was counted once and nodes are not told apart."""
+    clustered: int
+    """How many nodes or sites that differ ``interval`` allows for; 0: events are taken to be independent."""
     counts: Tally
     coverage: float | None
     budget_remaining: float | None
@@ -121,7 +123,7 @@ def slos_of(snapshot: Snapshot, now: datetime) -> Slos:
         at=snapshot.at,
         tick_age_s=tick_age_s(snapshot, now),
         problems=list(snapshot.problems),
-        slos=[_slice(s) for s in worst_first(snapshot.statuses)],
+        slos=[slice_of(s) for s in worst_first(snapshot.statuses)],
     )
 
 
@@ -147,7 +149,7 @@ def tick_age_s(snapshot: Snapshot, now: datetime) -> float | None:
     return None if snapshot.at is None else max(0.0, (now - snapshot.at).total_seconds())
 
 
-def _slice(status: Status) -> SloSlice:
+def slice_of(status: Status) -> SloSlice:
     slo = status.slo
     return SloSlice(
         slo=slo.name,
@@ -164,19 +166,20 @@ def _slice(status: Status) -> SloSlice:
         sli=status.sli,
         interval=status.interval,
         effective=status.effective,
-        counts=_tally(status.counts),
+        clustered=status.clustered,
+        counts=tally_of(status.counts),
         coverage=status.coverage,
         budget_remaining=status.budget_remaining,
         burns=[_burn(b) for b in status.burns],
         since_last_data_s=None if status.since_last_data is None else status.since_last_data.total_seconds(),
-        versions=[VersionTally(version=v, **_tally(c).model_dump()) for v, c in status.versions],
+        versions=[VersionTally(version=v, **tally_of(c).model_dump()) for v, c in status.versions],
         owner=slo.owner,
         runbook=slo.runbook,
         source=slo.source,
     )
 
 
-def _tally(counts: Counts) -> Tally:
+def tally_of(counts: Counts) -> Tally:
     return Tally(
         good=_number(counts.good), bad=_number(counts.bad), unknown=_number(counts.unknown), sampled=counts.sampled
     )

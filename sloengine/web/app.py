@@ -6,18 +6,23 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sloengine.evaluate.account import Standing
 from sloengine.model import Snapshot
 from sloengine.web import answers
+from sloengine.web.answers_slo import Missing, SloAnswer, slo_answer
 from sloengine.web.metrics import CONTENT_TYPE, render
+from sloengine.web.places import group_of
+from sloengine.web.slo_view import chosen, slo_view
 from sloengine.web.view import Limits, overview
 
+NOBODY_KNOWS = Standing(None)
 STATIC = Path(__file__).parent / "static"
 
 HEADERS = {
@@ -33,6 +38,8 @@ HEADERS = {
 }
 
 Take = Callable[[], Snapshot]
+Stand = Callable[[str], Standing]
+"""What stands behind an SLO's budget, by its name; must be cheap however often it is asked."""
 Clock = Callable[[], datetime]
 
 
@@ -44,6 +51,7 @@ def create_app(
     metrics: Callable[[], str] | None = None,
     routers: Sequence[APIRouter] = (),
     limits: Limits | None = None,
+    standing: Stand = lambda _: NOBODY_KNOWS,
 ) -> FastAPI:
     """The web application.
 
@@ -54,6 +62,7 @@ def create_app(
         metrics: Prometheus text of ``/metrics``; without it, the snapshot's own gauges.
         routers: further routes, such as the OTLP door.
         limits: ages from which ticks and nodes count as late.
+        standing: what stands behind an SLO's budget; asked for each view of its page.
     """
     limits = limits or Limits()
     app = FastAPI(
@@ -65,8 +74,9 @@ def create_app(
         openapi_url="/api/v1/openapi.json",
     )
     app.add_middleware(SecurityHeaders)
-    app.include_router(_console(snapshot, now, limits))
+    app.include_router(_console(snapshot, now, limits, standing))
     app.include_router(_api(snapshot, now, limits))
+    app.include_router(_one_slo(snapshot, now, standing))
     app.include_router(_health(snapshot, ready, metrics or (lambda: render(snapshot(), now(), limits.node))))
     for router in routers:
         app.include_router(router)
@@ -97,7 +107,7 @@ def _caching(path: str) -> str:
     return "no-cache" if path.startswith("/static/") else "no-store"
 
 
-def _console(snapshot: Take, now: Clock, limits: Limits) -> APIRouter:
+def _console(snapshot: Take, now: Clock, limits: Limits, standing: Stand) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     pages = Environment(
         loader=PackageLoader("sloengine.web"),
@@ -106,13 +116,21 @@ def _console(snapshot: Take, now: Clock, limits: Limits) -> APIRouter:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = pages.get_template("overview.html")
+    template, slo_template = pages.get_template("overview.html"), pages.get_template("slo.html")
 
     @router.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse)
     def show_overview(show: str = "") -> str:
         everything = show == "all"
         page = overview(snapshot(), now(), limits, everything=everything)
         return template.render(page=page, everything=everything)
+
+    @router.api_route("/slo/{name:path}", methods=["GET", "HEAD"], response_class=HTMLResponse)
+    def show_slo(name: str, slice: str = "") -> HTMLResponse:
+        taken = snapshot()
+        known = chosen(taken, name, slice)[1] is not None
+        page = slo_view(taken, standing(name) if known else NOBODY_KNOWS, (name, slice), now(), limits)
+        missing = page.ticked and not page.found
+        return HTMLResponse(slo_template.render(page=page), status_code=404 if missing else 200)
 
     return router
 
@@ -134,6 +152,27 @@ def _api(snapshot: Take, now: Clock, limits: Limits) -> APIRouter:
     def nodes() -> answers.Nodes:
         """Expected nodes and when each was last heard."""
         return answers.nodes_of(snapshot(), now(), limits.node)
+
+    return router
+
+
+def _one_slo(snapshot: Take, now: Clock, standing: Stand) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", tags=["engine"])
+
+    @router.get("/slos/{name:path}", responses={404: {"model": Missing}})
+    def slo(name: str, slice: str = "") -> SloAnswer:
+        """One SLO with what spent its budget, the rollouts' reserve, exclusions, and hours that were counted anew.
+
+        `slice` is such as `model=digits,region=eu-north` and leaves only slices that agree with it; `,`, `=` and `%` in a value
+        are percent-encoded once more.
+        """
+        taken = snapshot()
+        mine, one = chosen(taken, name, slice)
+        if one is None:
+            reason = "no slice of this SLO agrees with that" if mine else "no SLO of this name is judged"
+            raise HTTPException(404, reason)
+        wanted = set(group_of(slice))
+        return slo_answer(taken, standing(name), [s for s in mine if wanted <= set(s.group)], now())
 
     return router
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import ceil, isfinite, log10
 
 NONE = "–"
@@ -29,6 +29,16 @@ def ratio(value: float | None, *, flawless: bool) -> str:
     digits = 2 if edge <= 0 else min(_DIGITS_MAX, max(2, ceil(-log10(edge)) + 1))
     floored = percent.quantize(Decimal(1).scaleb(-digits), ROUND_FLOOR)
     return f"{floored.normalize():f} %"
+
+
+def span(low: float, high: float) -> str:
+    """``"97.5 % to 99.13 %"``: an interval with as many digits as its width deserves, each end rounded outwards."""
+    width = max(high - low, 1e-10)
+    digits = min(_DIGITS_MAX, max(2, ceil(-log10(width * 100)) + 1))
+    step = Decimal(1).scaleb(-digits)
+    ends = ((low, ROUND_FLOOR), (high, ROUND_CEILING))
+    found = [(Decimal(repr(round(value, 14))) * 100).quantize(step, way) for value, way in ends]
+    return " to ".join(f"{end.normalize():f} %" for end in found)
 
 
 def exact_percent(value: float) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from sloengine.model import BurnReading, EpisodeNow, Group, Latency, NodeNow, Severity, Snapshot, State, Status
 from sloengine.times import format_duration
 from sloengine.web import figures
+from sloengine.web.places import slo_page
 
 SLICES_MAX = 300
 NODES_MAX = 50
@@ -75,6 +76,8 @@ class Slice:
     runbook_text: Cell | None
     data_age: str
     versions: tuple[tuple[Cell, str, str], ...]
+    link: str | None
+    """Of its own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Overview:
 
 
 _ORDER = (State.BURNING, State.BROKEN, State.EXHAUSTED, State.STALE, State.NO_TRAFFIC, State.OK)
-_TONES = {
+TONES = {
     State.OK: "good",
     State.BURNING: "bad",
     State.EXHAUSTED: "bad",
@@ -172,17 +175,17 @@ def overview(snapshot: Snapshot, now: datetime, limits: Limits, *, everything: b
         tone=tone,
         verdict=verdict,
         detail=detail,
-        worst=_slice(slices[0]) if slices and slices[0].state is not State.OK else None,
+        worst=slice_of(slices[0]) if slices and slices[0].state is not State.OK else None,
         ticked=snapshot.at is not None,
         at=snapshot.at,
         at_text=NEVER if snapshot.at is None else figures.moment(snapshot.at),
         tick_age=figures.age(tick_age),
         tick_late=tick_late,
         tick_took=figures.NONE if snapshot.tick_s is None else figures.seconds(snapshot.tick_s),
-        problems=tuple(_cell(p, 200) for p in snapshot.problems[:PROBLEMS_MAX]),
+        problems=tuple(cell(p, 200) for p in snapshot.problems[:PROBLEMS_MAX]),
         problems_hidden=max(0, len(snapshot.problems) - PROBLEMS_MAX),
         states=_states(statuses),
-        slices=tuple(_slice(s) for s in slices),
+        slices=tuple(slice_of(s) for s in slices),
         slices_hidden=len(statuses) - len(slices),
         alerts=tuple(_alert(e, now) for e in episodes[: max(ALERTS_MAX, room)]),
         alerts_hidden=max(0, len(episodes) - max(ALERTS_MAX, room)),
@@ -295,26 +298,26 @@ def _slices(total: int) -> str:
 
 def _states(statuses: Sequence[Status]) -> tuple[tuple[str, str, int], ...]:
     by_state = Counter(s.state for s in statuses)
-    return tuple((state.value, _TONES[state], by_state[state]) for state in _ORDER if by_state[state])
+    return tuple((state.value, TONES[state], by_state[state]) for state in _ORDER if by_state[state])
 
 
-def _cell(text: str, limit: int = 64) -> Cell:
+def cell(text: str, limit: int = 64) -> Cell:
     return Cell(figures.cut(text, limit), figures.cut(text, 400))
 
 
-def _slice(status: Status) -> Slice:
+def slice_of(status: Status) -> Slice:
     flawless = status.counts.bad == 0
     remaining = status.budget_remaining
     return Slice(
         state=status.state.value,
-        tone=_TONES[status.state],
-        name=_cell(status.slo.display_name or status.slo.name),
+        tone=TONES[status.state],
+        name=cell(status.slo.display_name or status.slo.name),
         description=figures.cut(status.slo.description, 400),
-        group=tuple((name, _cell(value, 40)) for name, value in status.group),
+        group=tuple((name, cell(value, 40)) for name, value in status.group),
         target=figures.exact_percent(status.slo.target),
         window=format_duration(status.slo.window),
         sli=figures.ratio(status.sli, flawless=flawless),
-        sampled=_sampled(status),
+        sampled=sampled_note(status),
         below_target=status.sli is not None and status.sli < status.slo.target,
         coverage=figures.ratio(status.coverage, flawless=True),
         thin_coverage=status.coverage is not None and status.coverage < 0.9,
@@ -322,39 +325,39 @@ def _slice(status: Status) -> Slice:
         budget_bar=0.0 if remaining is None else round(100 * min(1.0, max(0.0, remaining)), 2),
         overspent=remaining is not None and remaining <= 0,
         pairs=tuple(_pair(b, zero_tolerance=status.slo.zero_tolerance) for b in status.burns),
-        reason=_cell(status.reason, 140),
-        good=_tally(status, status.counts.good),
-        bad=_tally(status, status.counts.bad),
-        unknown=_tally(status, status.counts.unknown),
+        reason=cell(status.reason, 140),
+        good=tally(status, status.counts.good),
+        bad=tally(status, status.counts.bad),
+        unknown=tally(status, status.counts.unknown),
         failures=status.counts.bad > 0,
-        owner=_cell(status.slo.owner, 40) if status.slo.owner else None,
+        owner=cell(status.slo.owner, 40) if status.slo.owner else None,
         runbook=_link(status.slo.runbook),
-        runbook_text=_cell(status.slo.runbook, 40) if status.slo.runbook else None,
+        runbook_text=cell(status.slo.runbook, 40) if status.slo.runbook else None,
         data_age=figures.age(status.since_last_data),
         versions=tuple(
             (
-                _cell(name or "no version", 40),
+                cell(name or "no version", 40),
                 figures.count(c.bad, sampled=c.sampled),
                 figures.count(c.valid, sampled=c.sampled),
             )
             for name, c in status.versions[:5]
         ),
+        link=slo_page(status.slo.name, status.group),
     )
 
 
-def _tally(status: Status, number: float) -> str:
+def tally(status: Status, number: float) -> str:
     # A query that failed counted nothing, which is not a count of zero.
     return figures.NONE if status.state is State.BROKEN else figures.count(number, sampled=status.counts.sampled)
 
 
-def _sampled(status: Status) -> str:
+def sampled_note(status: Status) -> str:
     """``sampled: 95 % sure of 99.1 % to 99.6 %``, or nothing where nothing was sampled."""
     if not status.counts.sampled:
         return ""
     if status.interval is None:
         return "sampled"
-    low, high = (figures.ratio(end, flawless=True) for end in status.interval)
-    return f"sampled: 95 % sure of {low} to {high}"
+    return f"sampled: 95 % sure of {figures.span(*status.interval)}"
 
 
 def _pair(burn: BurnReading, *, zero_tolerance: bool) -> Pair:
@@ -396,9 +399,9 @@ def _link(url: str | None) -> str | None:
 def _alert(episode: EpisodeNow, now: datetime) -> Alert:
     ended = episode.resolved_at
     return Alert(
-        dedup_key=_cell(episode.dedup_key, 48),
+        dedup_key=cell(episode.dedup_key, 48),
         severity=episode.severity.value,
-        state=_cell(episode.state, 24).shown,
+        state=cell(episode.state, 24).shown,
         firing=is_firing(episode),
         labels=_labels(episode.labels),
         since=episode.started_at,
@@ -411,17 +414,17 @@ def _alert(episode: EpisodeNow, now: datetime) -> Alert:
 
 def _labels(labels: Mapping[str, str]) -> tuple[tuple[Cell, Cell], ...]:
     shown = sorted((k, v) for k, v in labels.items() if k != "severity")[:16]
-    return tuple((_cell(k, 32), _cell(v, 48)) for k, v in shown)
+    return tuple((cell(k, 32), cell(v, 48)) for k, v in shown)
 
 
 def _node(node: NodeNow, limit: timedelta) -> NodeRow:
     heard = node.age_s is not None
     stale = is_stale(node, limit)
     return NodeRow(
-        device=_cell(node.device, 48),
-        gateway=_cell(node.gateway, 40),
-        region=_cell(node.region, 40),
-        service=_cell(node.service, 40),
+        device=cell(node.device, 48),
+        gateway=cell(node.gateway, 40),
+        region=cell(node.region, 40),
+        service=cell(node.service, 40),
         age=figures.age(node.age_s) if heard else NEVER,
         lag=figures.signed_seconds(node.clock_lag_s),
         state="fresh" if not stale else "stale" if heard else "never heard",
@@ -432,7 +435,7 @@ def _node(node: NodeNow, limit: timedelta) -> NodeRow:
 def _latency(group: Group, latency: Latency) -> LatencyRow:
     values = dict(group)
     return LatencyRow(
-        group=tuple(_cell(values.get(k, figures.NONE), 40) for k in ("service", "model", "version", "region")),
+        group=tuple(cell(values.get(k, figures.NONE), 40) for k in ("service", "model", "version", "region")),
         p50=figures.seconds(latency.p50),
         p95=figures.seconds(latency.p95),
         p99=figures.seconds(latency.p99),

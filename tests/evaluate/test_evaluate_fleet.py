@@ -23,6 +23,7 @@ from sloengine.evaluate.fleet import (
     worst_share,
 )
 from sloengine.evaluate.interval import bad_ratio_interval
+from sloengine.evaluate.segments import segments
 from sloengine.model import Counts
 
 SEED = 20260
@@ -296,3 +297,34 @@ def test_a_clustered_interval_covers_the_fleets_ratio(size: int, p: float, rho: 
     assert held >= 0.93 * 600
     if rho:
         assert plain_held < 0.8 * 600
+
+
+def test_the_gap_that_chance_alone_would_show_is_what_equal_segments_show_on_average() -> None:
+    rng = np.random.default_rng(SEED)
+    n = np.array([100, 400, 400, 2000])
+    found = [segment_gap(fleet(rng.binomial(n, 0.1), n)) for _ in range(1500)]
+    gaps = [f for f in found if isinstance(f, Gap)]
+    assert np.mean([f.by_chance for f in gaps]) == pytest.approx(np.mean([f.gap for f in gaps]), rel=0.05)
+    nothing = segment_gap({"a": Counts(100), "b": Counts(100)})
+    assert isinstance(nothing, Gap) and nothing.by_chance == 0
+
+
+@pytest.mark.parametrize("many", [2, 5, 12])
+def test_all_segments_intervals_hold_together(many: int) -> None:
+    rng = np.random.default_rng(SEED)
+    p = np.linspace(0.02, 0.3, many)
+    held = 0
+    for _ in range(600):
+        found = segments(fleet(rng.binomial(300, p), np.full(many, 300)))
+        held += all(
+            r.interval is not None and r.interval[0] <= 1 - p[int(r.name[1:])] <= r.interval[1] for r in found.rows
+        )
+    assert held / 600 >= 0.95 - 2 * math.sqrt(0.95 * 0.05 / 600)
+
+
+def test_what_is_not_told_bounds_the_share_whatever_it_is() -> None:
+    (row,) = segments({"a": Counts(60, 40, unknown=100)}).rows
+    assert (row.share, row.coverage, row.bounds) == (0.6, 0.5, (0.3, 0.8))
+    (empty,) = segments({"a": Counts(unknown=5)}).rows
+    assert (empty.share, empty.interval, empty.coverage, empty.compared) == (None, None, 0.0, False)
+    assert segments({}).rows == ()

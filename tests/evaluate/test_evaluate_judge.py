@@ -11,9 +11,24 @@ from scipy.stats import beta  # type: ignore[import-untyped]
 
 from sloengine.config.catalogue import load_policies
 from sloengine.evaluate.cube import FIGURES, Cube, Matches, build
+from sloengine.evaluate.interval import bad_ratio_interval
 from sloengine.evaluate.judge import STALE_AFTER, judge, stale_after
 from sloengine.evaluate.measure import Measured, frame_of, measure
-from sloengine.model import DIMENSIONS, Counts, Matcher, Node, Selector, Sli, SliceRule, Slo, Source, State, Status
+from sloengine.model import (
+    DIMENSIONS,
+    Counts,
+    Matcher,
+    Node,
+    Selector,
+    Sli,
+    SliceRule,
+    Slo,
+    Source,
+    State,
+    Status,
+    Unknown,
+    Weighting,
+)
 from sloengine.times import utc
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
@@ -312,3 +327,53 @@ def test_what_is_judged_by_the_hour_is_not_stale_by_the_minute() -> None:
     assert limits == {"drift.psi": timedelta(hours=3), "rollout.devices": None}
     assert stale_after(replace(slo(), sli=Sli(slices=hourly))) == timedelta(hours=2) + STALE_AFTER
     assert stale_after(slo()) == STALE_AFTER
+
+
+def _ten_devices(bad_of_first: float, **more: str) -> list[Row]:
+    rows = [row("success", 1000, 1, device=f"d{n}", region="eu", **more) for n in range(10)]
+    return [*rows, row("failure", bad_of_first, 1, device="d0", region="eu", **more)]
+
+
+def test_failures_of_one_device_pin_the_ratio_down_less_than_as_many_of_all() -> None:
+    (apart,) = judged(_ten_devices(100))
+    alike = [
+        row(o, n, 1, device=f"d{k}", region="eu") for k in range(10) for o, n in (("success", 1000), ("failure", 10))
+    ]
+    (even,) = judged(alike)
+    plain = bad_ratio_interval(10_000, 100, 10_000, 100)
+    assert (apart.clustered, even.clustered) == (10, 10)
+    assert even.interval == pytest.approx((1 - plain.high, 1 - plain.low))
+    assert even.effective == 10_100
+    assert apart.interval is not None and even.interval is not None
+    assert apart.interval[0] < even.interval[0] < even.interval[1] < apart.interval[1]
+    # All bad events of one node of ten: they know as much as about one node.
+    assert apart.effective is not None and 80 < apart.effective < 120
+
+
+def test_without_detail_of_nodes_events_are_taken_to_be_independent() -> None:
+    (found,) = judged([row("success", 10_000, 1, region="eu"), row("failure", 100, 1, region="eu")])
+    assert (found.clustered, found.effective) == (0, 10_100)
+    slices = judged(_ten_devices(100), ("device",))
+    assert {s.clustered for s in slices} == {0}, "a device's own slice has one node"
+
+
+def test_what_unknown_counts_as_counts_for_the_nodes_too() -> None:
+    rows = [*(row("success", 1000, 1, device=f"d{n}") for n in range(10)), row("cancelled", 100, 1, device="d0")]
+    of = replace(slo(by=()), unknown=Unknown.BAD)
+    (found,) = judge(of, measure(of, cube(rows), cube(rows), FRAME, Matches()), (), NOW)
+    (same,) = judged(_ten_devices(100), ())
+    assert found.interval == pytest.approx(same.interval)
+
+
+def test_the_mean_of_nodes_is_as_sure_as_nodes_are_alike_whatever_they_send() -> None:
+    """Equal nodes of many events: as ten events the mean would be anything from 0.7 to 1."""
+    of = replace(slo(by=()), weighting=Weighting.NODES)
+    rows = [
+        row(o, n * 10**k, 1, device=f"d{k}{j}")
+        for k in range(3)
+        for j in range(4)
+        for o, n in (("success", 990), ("failure", 10))
+    ]
+    (found,) = judge(of, measure(of, cube(rows), cube(rows), FRAME, Matches()), (), NOW)
+    assert (found.clustered, found.sli) == (12, pytest.approx(0.99))
+    assert found.interval is not None and 0.985 < found.interval[0] < 0.99 < found.interval[1] < 0.995

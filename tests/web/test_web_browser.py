@@ -4,7 +4,9 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import uvicorn
@@ -12,8 +14,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from web_snapshots import NOW, bad_day, calm, hostile
+from test_web_slo import ACCOUNT, LATE, US, judged
+from web_snapshots import HOSTILE, NOW, bad_day, calm, hostile
 
+from sloengine.evaluate.account import Accounts, Standing
 from sloengine.model import Snapshot
 from sloengine.web.app import create_app
 
@@ -54,7 +58,8 @@ class Site:
 
     def __init__(self) -> None:
         self.snapshot: Snapshot = bad_day()
-        app = create_app(lambda: self.snapshot, now=lambda: NOW, ready=lambda: True)
+        self.standing = Standing(None)
+        app = create_app(lambda: self.snapshot, now=lambda: NOW, ready=lambda: True, standing=lambda _: self.standing)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", ws="none"))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -115,6 +120,27 @@ def test_the_page_never_scrolls_sideways(browser: webdriver.Chrome, site: Site, 
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     show(browser, site, snapshot)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width  # type: ignore[no-untyped-call]
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("evil", [False, True], ids=["late data and a rollout", "hostile"])
+def test_the_page_of_an_slo_fits_runs_nothing_foreign_and_leads_back(
+    browser: webdriver.Chrome, site: Site, width: int, evil: bool
+) -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 700}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    site.snapshot = hostile() if evil else Snapshot(at=NOW, statuses=(judged(), judged(group=US)))
+    account = replace(ACCOUNT, blind=HOSTILE[:200], restated=(replace(LATE, cause=HOSTILE),)) if evil else ACCOUNT
+    status = site.snapshot.statuses[0]
+    site.standing = Standing(Accounts(status.slo, NOW, {status.group: account}), HOSTILE if evil else "")
+    browser.get(f"{site.url}/slo/{quote(status.slo.name, safe='')}")
+    assert browser.find_element(By.ID, "causes").text.startswith("What spent it")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width  # type: ignore[no-untyped-call]
+    assert browser.execute_script("return window.pwned === undefined")  # type: ignore[no-untyped-call]
+    assert complaints(browser) == []
+    browser.find_element(By.CSS_SELECTOR, ".trail a").click()
+    assert browser.find_element(By.ID, "objectives").is_displayed()
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 

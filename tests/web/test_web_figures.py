@@ -151,3 +151,19 @@ def test_a_cut_name_fits_on_one_line(text: str, limit: int) -> None:
     assert len(shown) <= limit
     assert len(shown.splitlines()) <= 1
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.975, 0.99125, "97.5 % to 99.13 %"),
+        (0.8963416762, 0.9999998083, "89.63 % to 100 %"),
+        (0.9990001, 0.9990049, "99.90001 % to 99.90049 %"),
+        (0.0, 1.0, "0 % to 100 %"),
+        (0.5, 0.5, "50 % to 50 %"),
+    ],
+)
+def test_an_interval_has_the_digits_that_its_width_deserves_and_never_claims_more(
+    low: float, high: float, text: str
+) -> None:
+    assert figures.span(low, high) == text

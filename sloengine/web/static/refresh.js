@@ -1,4 +1,4 @@
-// Fetches the page every ten seconds and puts its main part in place: no flash, no lost scroll position. When the console can't be
+// Fetches the page that is shown every ten seconds and puts its main part in place: no flash, no lost scroll position. When the console can't be
 // reached it says so, since a page that silently stands still would show the past as the present.
 "use strict";
 (() => {
@@ -16,7 +16,7 @@
   const place = (html) => {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     const main = fresh.getElementById("page");
-    if (!main) throw new Error("not the overview");
+    if (!main) throw new Error("no page of the console");
     const old = document.getElementById("page");
     // Exchanging text that somebody has selected would take it out of their hands; it waits, and says so.
     if (String(document.getSelection()).length > 0) return false;

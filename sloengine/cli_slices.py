@@ -1,0 +1,57 @@
+"""Commands that set the slices of an SLO side by side: budget, segments. As thin as those in ``cli``, which takes them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sloengine.jobs import Deps
+    from sloengine.tools.outcome import Outcome
+
+    Action = Callable[[Deps, datetime], Outcome]
+
+Name = Annotated[str, typer.Argument(help="Name of an SLO.", metavar="SLO")]
+At = Annotated[str | None, typer.Option(help="The moment to look at, such as 2026-11-24T10:05; now if not set.")]
+Chosen = Annotated[str | None, typer.Option("--slice", help="Such as model=m,region=eu; all if not set.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def register(app: typer.Typer, tell: Callable[[Action, bool], None]) -> None:
+    """Add the commands; ``tell`` runs an action on an engine of these settings and prints what it found."""
+
+    @app.command()
+    def budget(name: Name, *, at: At = None, slice_: Chosen = None, json_: Json = False) -> None:
+        """Show how much of a budget is left and what spent it, for every slice.
+
+        In ratio, events and time; by cause with the evidence; the rollouts' reserve; what is excluded and what was counted
+        anew. Exits 1 if a budget is spent, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.budget import run_budget
+
+        tell(lambda deps, now: run_budget(deps, name, now, at=at, slice_=slice_), json_)
+
+    @app.command()
+    def segments(
+        name: Name,
+        *,
+        by: Annotated[
+            str | None, typer.Option(help="Such as edge.segment.stroke or region; the only segment if not set.")
+        ] = None,
+        at: At = None,
+        slice_: Chosen = None,
+        margin: Annotated[float, typer.Option(help="Difference of shares that is as good as none.")] = 0.0,
+        json_: Json = False,
+    ) -> None:
+        """Show whether an SLO is kept as well for one segment as for another.
+
+        Accuracy by declared segment: each with its interval, its effective sample size and how many have a label, and the gap
+        between best and worst. Exits 1 if that is surely more than --margin, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.segments import run_segments
+
+        tell(lambda deps, now: run_segments(deps, name, now, by=by, at=at, slice_=slice_, margin=margin), json_)
