@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.evaluate.attribution import Attribution
-from sloengine.evaluate.cube import Key, Share, holds, matches, share_of
-from sloengine.evaluate.exclusions import MINUTE, occurrences
+from sloengine.evaluate.cube import Key, Share, matches, share_of
+from sloengine.evaluate.exclusions import MINUTE, concern, occurrences
 from sloengine.evaluate.measure import under_policy
 from sloengine.evaluate.periods import Interval
 from sloengine.model import DETAIL, DIMENSIONS, Counts, Exclusion, Group, Slo, Status, Unknown, Weighting
@@ -198,7 +198,7 @@ def _without_detail(slo: Slo) -> Slo:
 
 def _touched(exclusions: Iterable[Exclusion], key: Key, hour: datetime) -> bool:
     return any(
-        all(holds(matcher, key) for matcher in exclusion.where) and occurrences(exclusion, hour, hour + HOUR)
+        concern(exclusion)(key) and occurrences(exclusion, hour, hour + HOUR)
         for exclusion in exclusions
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sloengine.evaluate.account import concerning
 from sloengine.evaluate.burn import error_ratio
-from sloengine.evaluate.exclusions import MINUTE
+from sloengine.evaluate.exclusions import MINUTE, absences
 from sloengine.evaluate.interval import PAGE_CONFIDENCE, lower_bound
 from sloengine.evaluate.measure import OTHER, Measured, window_of
 from sloengine.evaluate.periods import bounds, floor_minute, targets_between
@@ -24,7 +24,7 @@ from sloengine.tools.explain_text import render
 from sloengine.tools.moment import as_of, excluded_spans, judged, view_at
 from sloengine.tools.outcome import Outcome, Refused, find_slo, group_of, moment_of, refusal, shown
 from sloengine.tools.paste import literal, paste
-from sloengine.tools.selection import in_words, rows_of, shares, value_of
+from sloengine.tools.selection import MOMENT, in_words, nodes_kept, rows_of, shares, value_of
 
 TOP = 10
 """Bucket keys that are listed; all of them are in the sums."""
@@ -289,7 +289,15 @@ def _coverage(subject: Subject) -> dict[str, Any]:
         "at": subject.at,
         "length": subject.slo.window.total_seconds(),
     }
-    expressions = {"covered": " AND ".join(known) or "true", "expected": " AND ".join(nodes) or "true"}
+    catalogue = subject.engine.catalogue
+    own = [node for node in catalogue.nodes if node.service == subject.slo.service]
+    away = absences(catalogue.exclusions, own, subject.at - subject.slo.window, subject.at)
+    listed = [(node.device, *span) for node, spans in sorted(away.items(), key=lambda n: n[0].device) for span in spans]
+    expressions = {
+        "covered": " AND ".join([*known, nodes_kept(subject.excluded)]),
+        "expected": " AND ".join(nodes) or "true",
+        "absent": literal(listed, f"Array(Tuple(String, {MOMENT}, {MOMENT}))"),
+    }
     sql = paste(statement("explain_coverage"), values, expressions)
     counts = subject.status.counts
     return {"covered_s": counts.covered_s, "coverage": subject.status.coverage, "sql": sql}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sloengine.evaluate.cube import VALUE
 from sloengine.evaluate.periods import Interval
 from sloengine.jobs.derive import COLUMNS
-from sloengine.marked import mark_of
+from sloengine.marked import OF_NODES, mark_of
 from sloengine.model import DIMENSIONS, Exclusion, Group, Matcher, Selector, Slo
 from sloengine.tools.paste import literal, quoted
 
@@ -69,6 +69,12 @@ def rows_of(slo: Slo, group: Group, excluded: Sequence[tuple[Exclusion, Sequence
     parts += [f"ifNull({condition(m)}, true)" for m in slo.where]
     parts += [_kept(exclusion, spans) for exclusion, spans in excluded if spans]
     return " AND ".join(parts) or "true"
+
+
+def nodes_kept(excluded: Sequence[tuple[Exclusion, Sequence[Interval]]]) -> str:
+    """A condition on coverage's rows: nodes that are not excluded whatever they run."""
+    of_nodes = [(e, spans) for e, spans in excluded if spans and {m.name for m in e.where} <= OF_NODES]
+    return " AND ".join(_kept(exclusion, spans) for exclusion, spans in of_nodes) or "true"
 
 
 def _kept(exclusion: Exclusion, spans: Sequence[Interval]) -> str:

@@ -18,6 +18,7 @@ from sloengine.jobs.fold import marks_asked
 from sloengine.marked import marks_of
 from sloengine.model import Exclusion, Matcher, Node, Selector, Sli, Source, Status
 from sloengine.store.client import statement
+from sloengine.tools.explain import run_explain
 
 NODES = [Node(name, "gw-1", "eu", SERVICE, BASE) for name in ("node-1", "node-2", "node-3")]
 AFTER = BASE + HOUR + 2 * MINUTE
@@ -202,3 +203,17 @@ def test_the_store_and_the_engine_agree_on_every_matcher(
     for row in rows:
         wanted = {m.name for e in exclusions for m in marks_of([e]) if matches(e.where[0], row["device"])}
         assert set(row["hit"]) == wanted
+
+
+def test_explain_counts_an_excluded_bucket_again_and_covers_what_is_left(rigs: Callable[..., Rig]) -> None:
+    rig = _fleet(rigs, 20)
+    _exclude(rig, out(("device", "=~", "node-2|x'y"), begin=BASE + 5 * MINUTE, length=None))
+    status = _one(rig.tick(BASE + 22 * MINUTE))
+    found = run_explain(rig.deps, "success", BASE + 22 * MINUTE).found
+    assert found["window"]["excluded_bad"] == status.excluded.bad == 160
+    coverage = rig.store.sql_rows(found["coverage"]["sql"])[0]
+    assert (coverage["covered_s"], coverage["coverage"]) == pytest.approx((status.counts.covered_s, status.coverage))
+    raw = found["raw"]
+    stored = {r["Minute"]: r for r in rig.rows(raw["bucket_sql"])}[raw["bucket"]["Minute"]]
+    (again,) = rig.store.sql_rows(raw["recount_sql"])
+    assert again["Events"] == stored["Events"] > 0
