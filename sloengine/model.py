@@ -479,3 +479,5 @@ class Snapshot:
     """What failed in the last tick, in words; empty when all is well."""
     tick_s: float | None = None
     """How long the last tick took."""
+    notes: tuple[str, ...] = ()
+    """What people should know although nothing failed, in words."""

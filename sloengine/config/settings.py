@@ -61,6 +61,8 @@ class EngineSection(Section):
     """How often buckets are recomputed and SLOs judged."""
     insert_limit_s: float = Field(default=60.0, ge=0)
     """Longest time an insert may take to become visible: the watermark trails by this much."""
+    history_s: float = Field(default=2.0, ge=0)
+    """How much of each tick may go into counting history anew when the catalogue asks for something new."""
     resolve_after_s: float = Field(default=300.0, ge=0)
     """How long an alert must be quiet before it resolves."""
     lease_s: float | None = Field(default=None, gt=0)

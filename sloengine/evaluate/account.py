@@ -197,10 +197,7 @@ def _without_detail(slo: Slo) -> Slo:
 
 
 def _touched(exclusions: Iterable[Exclusion], key: Key, hour: datetime) -> bool:
-    return any(
-        concern(exclusion)(key) and occurrences(exclusion, hour, hour + HOUR)
-        for exclusion in exclusions
-    )
+    return any(concern(exclusion)(key) and occurrences(exclusion, hour, hour + HOUR) for exclusion in exclusions)
 
 
 def _restatement(slo: Slo, row: Mapping[str, Any], share: Share) -> Restatement:

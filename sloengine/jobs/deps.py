@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import httpx
 from sqlalchemy import Engine
@@ -19,6 +20,9 @@ from sloengine.model import (
 )
 from sloengine.store.client import Store
 from sloengine.telemetry import Dropped
+
+if TYPE_CHECKING:
+    from sloengine.jobs.history import Debt
 
 
 @dataclass
@@ -47,6 +51,8 @@ class Deps:
     """Sums of slices judged lately, by hash, so that an unchanged slice is not judged again."""
     derive_problems: list[str] = field(default_factory=list)
     """Measures that could not be worked out in the last tick, in words."""
+    history: dict[str, Debt] = field(default_factory=dict)
+    """What is still to be counted anew because the catalogue has changed, by source."""
     counted_until: datetime | None = None
     deaf_until: datetime | None = None
     """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""

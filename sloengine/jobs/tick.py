@@ -11,6 +11,7 @@ from typing import Any
 from sloengine.errors import SloengineError
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import evaluate, latencies
+from sloengine.jobs.history import in_words
 from sloengine.jobs.roll_up import catch_up, roll_up
 from sloengine.jobs.sql_measures import broken_queries
 from sloengine.jobs.transition import transition
@@ -146,6 +147,7 @@ def _snapshot(engine: Deps, statuses: Sequence[Status], now: datetime, took: flo
         outbox=queued,
         problems=broken + tuple(engine.derive_problems) + broken_queries(engine),
         tick_s=took,
+        notes=tuple(in_words(engine.history)),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import CUMULATIVE, Corrections, Kind, Run, Sources, Work, fold_batch
-from sloengine.jobs.roll_up import RETENTION, _fold_hours, _look_back
+from sloengine.jobs.recount import RETENTION, fold_hours, look_back
 from sloengine.model import Source
 from sloengine.rollup.folds import folds_of
 from sloengine.rollup.plan import MAX_HOLE, batches, floor_minute, hours_of, pieces
@@ -141,9 +141,9 @@ def _count_again(engine: Deps, scope: Scope, plan: Sequence[Work], run: Run, pro
     """Rows that changed. Hours are refolded even if nothing did: a run that was cut short may have left them behind."""
     for done, (kind, batch) in enumerate(plan):
         progress(done, len(plan))
-        start = _look_back(engine, scope.sources.only(kind), batch) if kind in CUMULATIVE else batch.lo
+        start = look_back(engine, scope.sources.only(kind), batch) if kind in CUMULATIVE else batch.lo
         fold_batch(engine.store, scope.sources, (kind, batch), start, run)
-    _fold_hours(engine, hours_of(batch for _, batch in plan), run.revision)
+    fold_hours(engine, hours_of(batch for _, batch in plan), run.revision)
     progress(len(plan), len(plan))
     span = {"from": scope.since - MAX_HOLE, "until": scope.until + MAX_HOLE}
     return int(engine.store.rows("backfill_changed", revision=run.revision, **span)[0]["Changed"])

@@ -9,7 +9,7 @@ from typing import Any
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import COLUMNS
 from sloengine.jobs.fold import ATTEMPTS_WITHIN, CUMULATIVE, RAW, SOURCE_OF, Corrections, Sources, asked
-from sloengine.jobs.roll_up import RETENTION, _look_back
+from sloengine.jobs.recount import RETENTION, look_back
 from sloengine.model import DIMENSIONS, Slo, Source
 from sloengine.rollup.folds import Fold, folds_of
 from sloengine.rollup.plan import MINUTE, Batch
@@ -91,7 +91,7 @@ def _recount(engine: Deps, slo: Slo, fold: Fold, key: Row, bounds: tuple[datetim
     minute, now = bounds
     batch = Batch((key["GatewayId"],), minute, minute + MINUTE)
     cumulative = _KIND[fold.source] in CUMULATIVE
-    start = _look_back(engine, Sources((fold,)), batch) if cumulative else minute
+    start = look_back(engine, Sources((fold,)), batch) if cumulative else minute
     asked_ = _Asked(slo, fold, key, batch, start, corrections_at(engine.store, now))
     sql = _fresh_sql(asked_)
     rows = engine.store.sql_rows(sql)

@@ -130,6 +130,7 @@ class Overview:
     tick_took: str
     problems: tuple[Cell, ...]
     problems_hidden: int
+    notes: tuple[Cell, ...]
     states: tuple[tuple[str, str, int], ...]
     slices: tuple[Slice, ...]
     slices_hidden: int
@@ -184,6 +185,7 @@ def overview(snapshot: Snapshot, now: datetime, limits: Limits, *, everything: b
         tick_took=figures.NONE if snapshot.tick_s is None else figures.seconds(snapshot.tick_s),
         problems=tuple(cell(p, 200) for p in snapshot.problems[:PROBLEMS_MAX]),
         problems_hidden=max(0, len(snapshot.problems) - PROBLEMS_MAX),
+        notes=tuple(cell(n, 200) for n in snapshot.notes),
         states=_states(statuses),
         slices=tuple(slice_of(s) for s in slices),
         slices_hidden=len(statuses) - len(slices),

@@ -1,0 +1,103 @@
+"""Recount: from what came in to the minutes that it touches, and these recomputed whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from sloengine.jobs.deps import Deps
+from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days
+from sloengine.model import Source
+from sloengine.rollup.plan import HOUR, MINUTE, Batch, Piece, batches, floor_minute, pieces, room_of, runs
+from sloengine.times import utc
+
+RETENTION = timedelta(days=39)
+"""A day less than the raw tables keep: a bucket is recomputed only while all its raw rows are there."""
+LOOK_BACKS = (timedelta(hours=1), timedelta(days=2), RETENTION)
+"""How far back a cumulative series' previous point is looked for: nearly always it is in the near past."""
+CLOCK_AHEAD = timedelta(days=1)
+"""Events further in the future than this are no clock that is off but nonsense, and are left alone."""
+
+
+def believable(now: datetime) -> dict[str, datetime]:
+    return {"oldest": floor_minute(now - RETENTION), "newest": now + CLOCK_AHEAD}
+
+
+def plan_work(engine: Deps, sources: Sources, since: datetime, until: datetime, now: datetime) -> list[Work]:
+    """What to recompute for what came in then, kind by kind, oldest first."""
+    touched = engine.store.rows(
+        "touched_minutes",
+        since=since,
+        until=until,
+        spans=sources.names(Source.SPAN),
+        events=sources.names(Source.LOG),
+        skew=list(engine.corrections.skew),
+        **sources.touching,
+        **believable(now),
+    )
+    plan: list[Work] = []
+    for kind in Kind:
+        mine = [r for r in touched if r["Kind"] == kind]
+        found = pieces((r["GatewayId"], utc(r["Minute"])) for r in mine)
+        if found:
+            found = _with_dependants(engine, sources.only(kind), kind, found, now)
+        room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
+        plan += [(kind, batch) for batch in batches(found, room)]
+    return plan
+
+
+def fold_hours(engine: Deps, hours: Iterable[datetime], revision: int) -> None:
+    """Refold the hours in which a minute was recomputed, a day of them at a time, and these days."""
+    by_day: dict[date, list[datetime]] = {}
+    for hour in sorted(hours):
+        by_day.setdefault(hour.date(), []).append(hour)
+    for listed in by_day.values():
+        engine.store.run("fold_hours", hours=listed, lo=listed[0], hi=listed[-1] + HOUR, revision=revision)
+    fold_days(engine.store, hours, revision)
+
+
+def _with_dependants(engine: Deps, sources: Sources, kind: Kind, plan: list[Piece], now: datetime) -> list[Piece]:
+    """Add the minutes whose figures depend on a touched row although they were not touched themselves."""
+    dependants: list[tuple[str, datetime]] = []
+    if kind in CUMULATIVE:
+        dependants = [pair for batch in batches(runs(plan)) for pair in _next_minutes(engine, sources, batch, now)]
+    elif kind is Kind.SPANS and any(fold.request for fold in sources.folds):
+        dependants = [pair for batch in batches(plan) for pair in _attempt_minutes(engine, sources, batch)]
+    minutes = ((p.gateway, p.lo + i * MINUTE) for p in plan for i in range(int((p.hi - p.lo) / MINUTE)))
+    return pieces([*minutes, *dependants]) if dependants else plan
+
+
+def _attempt_minutes(engine: Deps, sources: Sources, batch: Batch) -> list[tuple[str, datetime]]:
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    given = asked(fold for fold in sources.folds if fold.request)
+    rows = engine.store.rows("attempt_minutes", **bounds, folds=given["folds"], names=given["names"])
+    return [(row["GatewayId"], utc(minute)) for row in rows for minute in row["Minutes"]]
+
+
+def _next_minutes(engine: Deps, sources: Sources, batch: Batch, now: datetime) -> list[tuple[str, datetime]]:
+    """Minutes of the next points, looked for as far ahead as previous points are looked for back."""
+    found: set[tuple[str, datetime]] = set()
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    for reach in LOOK_BACKS:
+        seconds = int(reach.total_seconds())
+        rows = engine.store.rows("next_minutes", **bounds, reach=seconds, **sources.touching)
+        found.update((row["GatewayId"], utc(minute)) for row in rows for minute in row["Minutes"])
+        if not any(row["Open"] for row in rows) or batch.hi + reach > now:
+            break
+    return sorted(found)
+
+
+def recompute(engine: Deps, sources: Sources, work: Work, run: Run) -> None:
+    kind, batch = work
+    start = look_back(engine, sources.only(kind), batch) if kind in CUMULATIVE else batch.lo
+    fold_batch(engine.store, sources, work, start, run)
+
+
+def look_back(engine: Deps, sources: Sources, batch: Batch) -> datetime:
+    """From where to read, so that every series' point before the batch is seen if there is one."""
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    for back in LOOK_BACKS:
+        start = batch.lo - back
+        if not engine.store.rows("orphans", **bounds, **{"from": start}, **sources.touching)[0]["Orphans"]:
+            break
+    return start
