@@ -157,6 +157,9 @@ class PolicyUse(Strict):
     spec: PolicySpec | None = None
 
 
+PolicyUses = Annotated[list[Annotated[PolicyUse, BeforeValidator(_reference)]], BeforeValidator(_empty)]
+
+
 # --- OpenSLO: objectives
 
 
@@ -196,9 +199,7 @@ class SloSpec(Strict):
         default=None, alias="budgetingMethod"
     )
     objectives: Annotated[list[Objective], BeforeValidator(_empty)] = Field(default=[], max_length=20)
-    alert_policies: Annotated[
-        list[Annotated[PolicyUse, BeforeValidator(_reference)]], BeforeValidator(_empty)
-    ] = Field(default=[], alias="alertPolicies")  # fmt: skip
+    alert_policies: PolicyUses = Field(default=[], alias="alertPolicies")
 
 
 class _OpenSlo(Strict):
@@ -325,6 +326,7 @@ class IndicatorLine(Strict):
     time_window: Annotated[list[TimeWindow], BeforeValidator(_empty)] = Field(
         default=[], alias="timeWindow", max_length=1
     )
+    alert_policies: PolicyUses | None = Field(default=None, alias="alertPolicies")
     annotations: Annotated[dict[str, str], BeforeValidator(_annotations)] = {}
 
 
@@ -336,6 +338,7 @@ class IndicatorsSpec(Strict):
     time_window: Annotated[list[TimeWindow], BeforeValidator(_empty)] = Field(
         default=[], alias="timeWindow", max_length=1
     )
+    alert_policies: PolicyUses = Field(default=[], alias="alertPolicies")
     indicators: Annotated[list[str | dict[str, Any]], BeforeValidator(_empty)] = Field(max_length=100)
 
 

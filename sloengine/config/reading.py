@@ -261,6 +261,10 @@ class CatalogueReader:
                 self._break(f"Exclusion {entry.name}", findings.place, findings.reason())
 
     def _indicators(self, name: str, parsed: docs.IndicatorsDocument, findings: Findings) -> None:
+        for i, use in enumerate(parsed.spec.alert_policies):
+            self._policy(
+                use, findings.below("spec", "alertPolicies", i)
+            )  # wrong ones are named once, not for each line
         if findings.failed:
             self._break(f"Indicators {name}", findings.place, findings.reason())
         for at, draft in expand(parsed, findings) if not findings.failed else ():
