@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -16,6 +17,7 @@ from sloengine.config.matchers import VALUE, shown
 from sloengine.config.sources import DERIVED, TYPES, Read, Sliced, read_source
 from sloengine.config.yamlfile import Document
 from sloengine.model import Selector, Source, SqlMeasure
+from sloengine.times import parse_duration
 
 VALUED = (Source.HISTOGRAM, Source.GAUGE, Source.SPAN)
 
@@ -41,6 +43,14 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdicts:
+    """How often a measure's verdicts come and after which time they are known; None: after the objective's own value."""
+
+    every: timedelta
+    known: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """One of M1 to M15."""
 
@@ -59,6 +69,8 @@ class Template:
     zero_tolerance: bool = False
     about: str = ""
     dimensions: tuple[str, ...] = ()
+    verdicts: Verdicts | None = None
+    """None: they come with the telemetry, or the slices of its SLI say how often."""
 
 
 @cache
@@ -74,8 +86,16 @@ def _template(name: str, row: Mapping[str, Any]) -> Template:
     shape = read_sli(name, SliSpec.model_validate(row["sli"]), {}, findings)
     if shape is None or findings.problems:
         raise ValueError(f"{name}: {findings.reason()}")
-    rest = {k: v for k, v in row.items() if k not in ("sli", "dimensions")}
-    return Template(id=name, shape=shape, dimensions=tuple(row.get("dimensions", ())), **rest)
+    rest = {k: v for k, v in row.items() if k not in ("sli", "dimensions", "verdicts")}
+    dimensions, verdicts = tuple(row.get("dimensions", ())), _verdicts(row.get("verdicts"))
+    return Template(id=name, shape=shape, dimensions=dimensions, verdicts=verdicts, **rest)
+
+
+def _verdicts(row: Mapping[str, str] | None) -> Verdicts | None:
+    if row is None:
+        return None
+    known = row["known"]
+    return Verdicts(parse_duration(row["every"]), None if known == VALUE else parse_duration(known))
 
 
 # --- OpenSLO SLIs

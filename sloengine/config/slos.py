@@ -13,6 +13,7 @@ from sloengine.config.documents import InlineSli, Metadata, Objective, PolicyUse
 from sloengine.config.findings import Findings, near
 from sloengine.config.indicators import Shape, Template, read_sli, templates
 from sloengine.config.matchers import shown, written
+from sloengine.config.pace import Pace, pace_of, slowest
 from sloengine.config.policies import Recipe, chosen, misfits
 from sloengine.config.slices import Ask, build_sli
 from sloengine.config.windows import calendar, rolling
@@ -85,6 +86,7 @@ class _Builder:
         self.periods: Calendar | None = None
         self.extras = Extras()
         self.recipes: list[Recipe] = []
+        self.paces: dict[str, Pace] = {}
 
     def build(self) -> Built:
         self._metadata()
@@ -310,6 +312,8 @@ class _Builder:
 
     def _slo(self, name: str, display: str, indicator: str, sli: Sli, *, target: float, zero: bool, count: int) -> Slo:
         extras, metadata, window = self.extras, self.draft.metadata, self.window or WINDOW_DEFAULT
+        # A composite counts nothing itself: it is as slow as its slowest part.
+        self.paces[name] = pace_of(sli) if sli.selectors else slowest(self.paces.values())
         return Slo(
             name=name,
             display_name=(display if count > 1 else "") or metadata.display_name or name,
@@ -320,7 +324,7 @@ class _Builder:
             target=target,
             window=window,
             by=extras.by,
-            policy=chosen(window, self.periods, target),
+            policy=chosen(window, self.periods, target, self.paces[name]),
             owner=extras.owner,
             runbook=extras.runbook or self.draft.runbook,
             source=self.draft.source,
@@ -388,7 +392,7 @@ class _Builder:
         self.recipes = recipes
         said_of: set[str] = set()
         for slo in slos:
-            for severity, words, key in misfits(self._policy(slo), slo.target, slo.window):
+            for severity, words, key in misfits(self._policy(slo), slo.target, slo.window, self.paces[slo.name]):
                 if slo.zero_tolerance and key == "objectives":
                     continue
                 place = ("spec", key, *((0,) if key == "objectives" else ()))
