@@ -14,10 +14,6 @@ Service = Annotated[str, Field(min_length=1, max_length=253)]
 Op = Literal["lte", "lt", "gte", "gt"]
 
 
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _empty(value: object) -> object:
     """``key:`` without a value is nothing given, not a mistake: published examples write it."""
     return [] if value is None else value
@@ -59,7 +55,7 @@ class Strict(BaseModel):
 class Metadata(Strict):
     name: Name
     display_name: str = Field(default="", alias="displayName", max_length=253)
-    labels: dict[str, Annotated[list[str], BeforeValidator(_one_or_many)]] = {}
+    labels: dict[str, str | list[str]] = {}
     annotations: Annotated[dict[str, str], BeforeValidator(_annotations)] = {}
 
 

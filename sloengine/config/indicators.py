@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from sloengine.config.documents import Metric, Op, RatioMetric, SliSpec
 from sloengine.config.findings import Findings, near
-from sloengine.config.matchers import VALUE, shown
+from sloengine.config.matchers import VALUE, shown, written
 from sloengine.config.sources import DERIVED, TYPES, Read, Sliced, read_source
 from sloengine.config.yamlfile import Document
 from sloengine.model import Selector, Source, SqlMeasure
@@ -193,3 +193,32 @@ class _Sources:
         if read.foreign:
             findings.warn(read.foreign + missing, "type" if source.type else "metricSourceRef")
         return read
+
+
+# --- what a shape counts
+
+
+def measured(shape: Shape) -> set[tuple[str, str]]:
+    """Source and name of everything that it counts."""
+    sliced = (shape.slices.numerator + shape.slices.denominator) if shape.slices else ()
+    selectors = shape.good + shape.bad + shape.total + shape.values + sliced
+    return {(str(s.source), s.name) for s in selectors}
+
+
+def may_exceed(shape: Shape, findings: Findings) -> None:
+    """Where nothing makes good (or bad) a part of total, a ratio can leave 0 to 1."""
+    for role, selectors in (("good", shape.good), ("bad", shape.bad)):
+        said = next((words for s in selectors if (words := _outside(s, shape.total))), "")
+        if shape.total and said:
+            findings.warn(f"{role} can exceed total: {said}")
+
+
+def _outside(selector: Selector, total: tuple[Selector, ...]) -> str:
+    same = [t for t in total if (t.source, t.name, t.request) == (selector.source, selector.name, selector.request)]
+    if not same:
+        names = ", ".join(f"'{shown(t.name)}'" for t in total)
+        return f"it counts '{shown(selector.name)}', total counts {names}"
+    if any(set(t.where) <= set(selector.where) for t in same):
+        return ""
+    missing = next(m for t in same for m in t.where if m not in selector.where)
+    return f"total asks for {shown(written(missing))}, it does not"

@@ -20,6 +20,7 @@ from sloengine.config.documents import (
 )
 from sloengine.config.findings import Findings, near
 from sloengine.config.indicators import Template, templates
+from sloengine.config.kept import about
 from sloengine.config.matchers import VALUE, read_matchers, shown, written
 from sloengine.config.slos import Draft
 from sloengine.config.windows import instant, span, zone_name
@@ -97,6 +98,7 @@ def _draft(parsed: IndicatorsDocument, template: Template, line: IndicatorLine, 
         findings,
         findings.place,
         runbook=template.runbook,
+        above=about(parsed.metadata),
     )
 
 

@@ -13,6 +13,7 @@ from ruamel.yaml.comments import CommentedSeq
 from sloengine.config import documents as docs
 from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
+from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
 from sloengine.config.own import exclusion, expand, inventory
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
@@ -58,6 +59,7 @@ class CatalogueReader:
         self._exclusions: list[Exclusion] = []
         self._broken: list[Broken] = []
         self._queries: dict[str, SqlMeasure] = {}
+        self._kept: dict[str, Said] = {}
         self._books = Books(self._shapes, frozenset(), self._types, self._policy, self._used)
 
     # --- results
@@ -77,6 +79,20 @@ class CatalogueReader:
             tuple(self._broken),
             tuple(q for q in self._queries.values() if q.name in used),
         )
+
+    def kept(self) -> Kept:
+        """What documents say beside what is promised."""
+        found = Kept(self._kept)
+        for entry in self._entries:
+            parsed = entry.parsed
+            if isinstance(parsed, docs.ExclusionDocument):
+                found.exclusions[entry.name] = about(parsed.metadata)
+            if isinstance(parsed, docs.ServiceDocument):
+                found.services.append(parsed)
+            document = entry.findings.document
+            for what, path in words_lost(parsed, document.value):
+                found.lost.append(tidy(document.problem(f"not exported: {what}", path, "warning")))
+        return found
 
     # --- taking documents
 
@@ -151,7 +167,8 @@ class CatalogueReader:
         # Once for all SLOs: looking them up anew for each made ten thousand of them take minutes.
         self._types = {entry.name: parsed.spec.type for entry, parsed in self._of(docs.DataSourceDocument)}
         services = frozenset(self._names(docs.ServiceDocument))
-        self._books = Books(self._shapes, services, self._types, self._policy, self._used)
+        described = {entry.name: about(sli.metadata, sli.spec.description) for entry, sli in self._of(docs.SliDocument)}
+        self._books = Books(self._shapes, services, self._types, self._policy, self._used, described)
         for entry, sli in self._of(docs.SliDocument):
             self._shapes[entry.name] = self._read_sli(sli, entry.findings)
         self._recipes.update(shipped_recipes())
@@ -288,6 +305,7 @@ class CatalogueReader:
             return
         self._slos.update({slo.name: slo for slo in built.slos})
         self._queries.update({q.name: q for q in built.queries})
+        self._kept.update(built.said)
 
     def _same_queries(self, queries: Iterable[SqlMeasure], findings: Findings) -> None:
         for query in queries:
@@ -328,6 +346,9 @@ class CatalogueReader:
             findings.warn(said, "spec", "connectionDetails")
 
     def _metadata(self, parsed: docs.AnyDocument, findings: Findings) -> None:
+        for key, path in inside(findings.document.value):
+            if key in ("labels", "annotations"):
+                findings.warn(f"{key} are not acted on", *path)
         if isinstance(parsed, docs.SloDocument):
             return
         metadata: Any = parsed.metadata
