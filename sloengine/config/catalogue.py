@@ -85,7 +85,7 @@ def _read_file(file: Path, reader: CatalogueReader) -> None:
 
 def _yaml_files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
+        return sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and not p.is_dir())
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     return [path]
