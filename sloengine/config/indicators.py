@@ -211,6 +211,15 @@ def may_exceed(shape: Shape, findings: Findings) -> None:
         said = next((words for s in selectors if (words := _outside(s, shape.total))), "")
         if shape.total and said:
             findings.warn(f"{role} can exceed total: {said}")
+    both = next((s for s in shape.good for b in shape.bad if _overlap(s, b)), None)
+    if both:
+        findings.warn(f"good and bad count the same of '{shown(both.name)}': together they can exceed total")
+
+
+def _overlap(one: Selector, other: Selector) -> bool:
+    """Whether all that one of them takes is taken by the other too."""
+    same = (one.source, one.name, one.request) == (other.source, other.name, other.request)
+    return same and (set(one.where) <= set(other.where) or set(other.where) <= set(one.where))
 
 
 def _outside(selector: Selector, total: tuple[Selector, ...]) -> str:

@@ -135,7 +135,7 @@ def chosen(window: timedelta, periods: Calendar | None, target: float, pace: Pac
     """
     fitting = [s for s in shipped().values() if _fits(s, window) and (pace.least or not s.verdicts)]
     fitting = [s for s in fitting if not s.calendar or (periods is not None and periods.unit == s.calendar)] or fitting
-    known = fitting or [s for s in shipped().values() if not s.verdicts]
+    known = fitting or [s for s in shipped().values() if not (s.verdicts or s.calendar)]
     reachable = [s for s in known if all(_reached(w.factor(s.window), target) for w in s.policy.windows)]
     best = min(
         reachable or known,

@@ -180,6 +180,7 @@ class CatalogueReader:
             self._promise(entry)
         for entry in self._entries:
             self._unacted(entry)
+        self._renamed()
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -313,6 +314,20 @@ class CatalogueReader:
             if known and (known.query, known.lookback) != (query.query, query.lookback):
                 said = f"another query is named '{shown(query.name)}' at {known.source}: give this SLI another name"
                 findings.error(said, "spec", "indicator")
+
+    def _renamed(self) -> None:
+        """A history has one heir, and none while who made it is still there."""
+        heirs: dict[str, Slo] = {}
+        for slo in self._slos.values():
+            first = heirs.setdefault(slo.was, slo) if slo.was else slo
+            said = ""
+            if slo.was and slo.was in self._slos:
+                said = f"'was' names SLO '{shown(slo.was)}', which is still there, at {self._slos[slo.was].source}"
+            elif first is not slo:
+                said = f"SLO '{first.name}' at {first.source} was '{shown(slo.was)}' too: a history has one heir"
+            if said:
+                file, _, line = slo.source.rpartition(":")
+                self._said.append(Problem(file, int(line), said, "warning"))
 
     # --- what nothing acts on
 

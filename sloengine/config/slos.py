@@ -411,7 +411,9 @@ class _Builder:
         if uses and not recipes and not self.findings.failed:
             said = "none of the alert policies can be acted on: one of ours is chosen by the window"
             self.findings.warn(said, "spec", "alertPolicies")
-        self.recipes = recipes
+        self.recipes = list({r.name: r for r in recipes}.values())
+        if len(self.recipes) < len(recipes):
+            self.findings.warn("an alert policy is named twice", "spec", "alertPolicies")
         said_of: set[str] = set()
         for slo in slos:
             if len(self._policy(slo).name) > NAME_MAX:

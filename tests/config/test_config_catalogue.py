@@ -500,3 +500,68 @@ def test_whatever_stands_in_any_place_of_a_document_only_problems_come_out(
         YAML(typ="safe").dump(put(document, path, new), out)
     _, problems = check_catalogue([file])
     assert all(p.line >= 1 and p.message for p in problems)
+
+
+OWNED = "annotations: {sloengine.dev/owner: o, sloengine.dev/runbook: r"
+
+
+def one(name: str, more: str = "", spec: str = "") -> str:
+    head = f"apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: {name}, {OWNED}{more}}}}}\n"
+    return f"{head}spec: {{service: s, indicatorRef: M1{spec}}}\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "said"),
+    [
+        (
+            "the old one is still there",
+            one("a") + one("b", ", sloengine.dev/was: a"),
+            "6: warning: 'was' names SLO 'a', which is still there, at FILE:1",
+        ),
+        (
+            "it was itself",
+            one("a", ", sloengine.dev/was: a"),
+            "1: warning: 'was' names SLO 'a', which is still there, at FILE:1",
+        ),
+        (
+            "two heirs",
+            one("a", ", sloengine.dev/was: z") + one("b", ", sloengine.dev/was: z"),
+            "6: warning: SLO 'a' at FILE:1 was 'z' too: a history has one heir",
+        ),
+        (
+            "a policy twice",
+            one("a", spec=", alertPolicies: [gentle, 28d, gentle]"),
+            "4: warning: an alert policy is named twice",
+        ),
+        (
+            "a window that no policy is short enough for",
+            one("a", spec=", timeWindow: [{duration: 1h, isRolling: true}]"),
+            "4: error: policy '1d.1h', window 2h: longer than the SLO's window 1h",
+        ),
+    ],
+)
+def test_contradictions_are_named(case: str, text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text, encoding="utf-8")
+    catalogue, problems = check_catalogue([file])
+    found = [str(p).removeprefix(f"{file}:").replace(str(file), "FILE") for p in problems]
+    assert said in found, (case, found)
+    if case == "a policy twice":
+        assert (catalogue.slos[0].policy.name, len(catalogue.slos[0].policy.windows)) == ("gentle+28d", 7)
+
+
+def test_good_and_bad_that_count_the_same_are_named(tmp_path: Path) -> None:
+    source = "{metricSource: {type: metrics, spec: {metric: a}}}"
+    narrow = "{metricSource: {type: metrics, spec: {metric: a, where: ['x=y']}}}"
+    other = "{metricSource: {type: metrics, spec: {metric: a, where: ['x=z']}}}"
+    said = []
+    for good, bad in ((source, source), (narrow, source), (narrow, other)):
+        text = (
+            "apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: i}\n"
+            f"spec: {{ratioMetric: {{good: {good}, bad: {bad}, total: {source}}}}}\n---\n" + one("a").replace("M1", "i")
+        )
+        (tmp_path / "a.yaml").write_text(
+            text.replace("indicatorRef: i", "indicatorRef: i, objectives: [{target: 0.9}]")
+        )
+        said.append([p.message for p in check_catalogue([tmp_path])[1] if "good and bad" in p.message])
+    assert said == [["good and bad count the same of 'a': together they can exceed total"]] * 2 + [[]]
