@@ -26,6 +26,7 @@ from sloengine.errors import ConfigError, Problem
 from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
 
 T = TypeVar("T", bound=docs.AnyDocument)
+OF_NODES = ("region", "gateway", "device")
 
 
 @dataclass(slots=True)
@@ -181,6 +182,7 @@ class CatalogueReader:
         for entry in self._entries:
             self._unacted(entry)
         self._renamed()
+        self._too_many()
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -326,8 +328,26 @@ class CatalogueReader:
             elif first is not slo:
                 said = f"SLO '{first.name}' at {first.source} was '{shown(slo.was)}' too: a history has one heir"
             if said:
-                file, _, line = slo.source.rpartition(":")
-                self._said.append(Problem(file, int(line), said, "warning"))
+                self._warn(slo, said)
+
+    def _warn(self, slo: Slo, said: str) -> None:
+        file, _, line = slo.source.rpartition(":")
+        self._said.append(Problem(file, int(line), said, "warning"))
+
+    def _too_many(self) -> None:
+        """What the inventory alone makes of slices; that there are more can only be seen in the store (``--live``)."""
+        places = {name: i for i, name in enumerate(OF_NODES)}
+        nodes = [(node.service, (node.region, node.gateway, node.device)) for node, _ in self._nodes.values()]
+        for slo in self._slos.values():
+            told = [places[name] for name in slo.by if name in places]
+            slices = (
+                {tuple(where[i] for i in told) for service, where in nodes if service == slo.service} if told else ()
+            )
+            if len(slices) > slo.slices_max:
+                said = (
+                    f"the inventory makes {len(slices)} combinations of {', '.join(n for n in slo.by if n in places)}"
+                )
+                self._warn(slo, f"{said}; slices-max is {slo.slices_max}: the rest is folded into 'other'")
 
     # --- what nothing acts on
 

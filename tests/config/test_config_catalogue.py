@@ -565,3 +565,25 @@ def test_good_and_bad_that_count_the_same_are_named(tmp_path: Path) -> None:
         )
         said.append([p.message for p in check_catalogue([tmp_path])[1] if "good and bad" in p.message])
     assert said == [["good and bad count the same of 'a': together they can exceed total"]] * 2 + [[]]
+
+
+@pytest.mark.parametrize(
+    ("most", "said"), [(3, []), (2, ["1: warning: the inventory makes 3 combinations of region, device"])]
+)
+def test_more_slices_than_the_budget_are_said_where_the_inventory_alone_makes_them(
+    most: int, said: list[str], tmp_path: Path
+) -> None:
+    nodes = ", ".join(f"{{device: d{n}, gateway: g, region: r{n % 2}}}" for n in range(3))
+    text = one("a", f", sloengine.dev/by: 'region, device, model', sloengine.dev/slices-max: {most}") + (
+        "apiVersion: sloengine.dev/v1\nkind: Inventory\nmetadata: {name: i}\n"
+        f"spec: {{service: s, since: 2026-01-01T00:00:00Z, nodes: [{nodes}]}}\n"
+    )
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    found = [str(p).removeprefix(f"{tmp_path}/a.yaml:") for p in check_catalogue([tmp_path])[1]]
+    assert [p.partition(";")[0] for p in found] == said
+
+
+def test_a_files_name_writes_no_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "x\ny.yaml:1: error: forged.yaml").write_text("a: 1\n", encoding="utf-8")
+    (problem,) = check_catalogue([tmp_path])[1]
+    assert "\n" not in str(problem)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sloengine import jobs
 from sloengine.config.catalogue import check_catalogue
 from sloengine.config.indicators import templates
 from sloengine.config.pace import Pace, pace_of
@@ -253,3 +254,11 @@ def test_a_policy_made_for_slow_verdicts_is_not_taken_by_those_that_come_at_once
     taken = {chosen(d * DAY, None, t).name.partition(".")[0] for d in range(1, 401) for t in (0.8, 0.9, 0.95, 0.999)}
     assert taken & slow == set()
     assert slow < set(load_policies())
+
+
+def test_the_demos_catalogue_has_no_complaint_and_what_is_slow_in_it_wakes_nobody() -> None:
+    catalogue, problems = check_catalogue([Path(jobs.__file__).parents[1] / "gameday"])
+    assert problems == []
+    slow = [slo for slo in catalogue.slos if pace_of(slo.sli) != Pace()]
+    assert {slo.indicator for slo in slow} == set(HISTORIES)
+    assert {w.severity for slo in slow for w in slo.policy.windows} == {Severity.TICKET}
