@@ -165,13 +165,17 @@ def export(
     from sloengine.config.catalogue import catalogue_to_export
     from sloengine.config.export import as_yaml, documents
     from sloengine.config.settings import load_settings
+    from sloengine.config.yamlfile import too_much
 
     try:
         catalogue, kept, problems = catalogue_to_export([path or load_settings().catalogue])
     except (FileNotFoundError, PermissionError) as error:
         _fail(str(error), WRONG_USE)
     found = documents(catalogue, kept)
-    _say(json.dumps({"documents": found}) if json_ else as_yaml(found).rstrip("\n"))
+    text = as_yaml(found)
+    _say(json.dumps({"documents": found}) if json_ else text.rstrip("\n"))
+    if too_much(text):
+        sys.stderr.write("This is more than is read from one file: split it between documents, at '---'.\n")
     sys.stderr.writelines(f"{p}\n" for p in problems if p.severity != "error")
     errors = [p for p in problems if p.severity == "error"]
     if errors:

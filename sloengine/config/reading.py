@@ -336,18 +336,19 @@ class CatalogueReader:
 
     def _too_many(self) -> None:
         """What the inventory alone makes of slices; that there are more can only be seen in the store (``--live``)."""
-        places = {name: i for i, name in enumerate(OF_NODES)}
-        nodes = [(node.service, (node.region, node.gateway, node.device)) for node, _ in self._nodes.values()]
+        nodes: dict[str, list[Node]] = {}
+        for node, _ in self._nodes.values():
+            nodes.setdefault(node.service, []).append(node)
+        counts: dict[tuple[str, tuple[str, ...]], int] = {}
         for slo in self._slos.values():
-            told = [places[name] for name in slo.by if name in places]
-            slices = (
-                {tuple(where[i] for i in told) for service, where in nodes if service == slo.service} if told else ()
-            )
-            if len(slices) > slo.slices_max:
-                said = (
-                    f"the inventory makes {len(slices)} combinations of {', '.join(n for n in slo.by if n in places)}"
-                )
-                self._warn(slo, f"{said}; slices-max is {slo.slices_max}: the rest is folded into 'other'")
+            told = tuple(name for name in slo.by if name in OF_NODES)
+            if told and (slo.service, told) not in counts:
+                found = {tuple(getattr(node, name) for name in told) for node in nodes.get(slo.service, ())}
+                counts[slo.service, told] = len(found)
+            count = counts.get((slo.service, told), 0)
+            if count > slo.slices_max:
+                said = f"the inventory makes {count} combinations of {', '.join(told)}; slices-max is {slo.slices_max}"
+                self._warn(slo, f"{said}: the rest is folded into 'other'")
 
     # --- what nothing acts on
 

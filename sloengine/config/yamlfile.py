@@ -77,7 +77,9 @@ def read_documents(path: Path) -> list[Document]:
         ConfigError: unreadable, too large, not YAML, a key given twice, or an alias bomb; with the line.
     """
     text = _text(path)
-    _refuse_shape(path, text)
+    refused = too_much(text)
+    if refused:
+        raise ConfigError([Problem(str(path), *refused)])
     try:
         values = list(YAML(typ="rt").load_all(text))
     except MarkedYAMLError as error:
@@ -112,17 +114,18 @@ def _text(path: Path) -> str:
         raise ConfigError([Problem(str(path), line, f"can't be read: {error}")]) from None
 
 
-def _refuse_shape(path: Path, text: str) -> None:
-    """What would take the parser long is refused before it begins; brackets and marks in quotes and comments count too."""
+def too_much(text: str) -> tuple[int, str] | None:
+    """Why a file with this text is refused before it is parsed, and its line; marks in quotes and comments count too."""
+    if len(text) > MAX_FILE_BYTES:
+        return 1, f"larger than {MAX_FILE_BYTES // 2**20} MiB: split it"
     if sum(text.count(mark) for mark in "\n,:[{") + PER_DOCUMENT * text.count("\n---") > MAX_MARKS:
-        said = f"holds more than {MAX_MARKS} line ends, commas, colons and brackets: split it"
-        raise ConfigError([Problem(str(path), 1, said)])
+        return 1, f"holds more than {MAX_MARKS} line ends, commas, colons and brackets: split it"
     depth = 0
     for found in _BRACKET.finditer(text):
         depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
         if depth > MAX_DEPTH:
-            line = text.count("\n", 0, found.start()) + 1
-            raise ConfigError([Problem(str(path), line, f"nested deeper than {MAX_DEPTH} brackets")])
+            return text.count("\n", 0, found.start()) + 1, f"nested deeper than {MAX_DEPTH} brackets"
+    return None
 
 
 def _unreadable_value(text: str) -> tuple[int, str] | None:
