@@ -23,7 +23,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ZERO = timedelta()
 BEFORE, AFTER = -40 * DAY, 8 * DAY
 """How long everything was good, and how long it is bad; the moment 0 is when it turns."""
-MOMENTS = [-DAY + 3 * MINUTE + i * 30 * MINUTE for i in range((AFTER + DAY) // (30 * MINUTE))]
+MOMENTS = [-DAY + 3 * MINUTE + i * 45 * MINUTE for i in range((AFTER + DAY) // (45 * MINUTE))]
 """When it is looked; also in the minutes before an hour's verdict is known."""
 
 
@@ -89,7 +89,7 @@ WITHIN = [
     ("M8", 30, "hourly", 19 * HOUR),
     ("M8", 7, "hourly-7d", 13 * HOUR),
     ("M12", 30, "late", 40 * HOUR),
-    ("M12", 7, "late-7d", 33 * HOUR),
+    ("M12", 7, "late-7d", 34 * HOUR),
     ("M13", 30, "hourly", 27 * HOUR),
     ("M13", 7, "hourly-7d", 17 * HOUR),
     ("M14", 30, "daily", 3 * DAY + HOUR),
