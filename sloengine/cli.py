@@ -159,19 +159,25 @@ def export(
     """Print the catalogue as plain OpenSLO v1 documents.
 
     Ready-made indicators are written out over their metric sources; what OpenSLO has no place for stays as annotations and
-    our own kinds. Reading the output gives the same catalogue. Exits 1 if something is broken and therefore left out, 2 for
-    an unreadable path.
+    our own kinds. Reading the output gives the same catalogue. Labels and foreign annotations of SLOs, SLIs, services and
+    exclusions stay; what is not acted on or not exported is named on stderr. Exits 1 if something is broken and therefore
+    left out, 2 for an unreadable path.
     """
-    from sloengine.config.catalogue import check_catalogue
+    from sloengine.config.catalogue import catalogue_to_export
     from sloengine.config.export import as_yaml, documents
     from sloengine.config.settings import load_settings
+    from sloengine.config.yamlfile import too_much
 
     try:
-        catalogue, problems = check_catalogue([path or load_settings().catalogue])
+        catalogue, kept, problems = catalogue_to_export([path or load_settings().catalogue])
     except (FileNotFoundError, PermissionError) as error:
         _fail(str(error), WRONG_USE)
-    found = documents(catalogue)
-    _say(json.dumps({"documents": found}) if json_ else as_yaml(found).rstrip("\n"))
+    found = documents(catalogue, kept)
+    text = as_yaml(found)
+    _say(json.dumps({"documents": found}) if json_ else text.rstrip("\n"))
+    if too_much(text):
+        sys.stderr.write("This is more than is read from one file: split it between documents, at '---'.\n")
+    sys.stderr.writelines(f"{p}\n" for p in problems if p.severity != "error")
     errors = [p for p in problems if p.severity == "error"]
     if errors:
         _fail("left out, because it is wrong:\n" + "\n".join(map(str, errors)), FOUND)

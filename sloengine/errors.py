@@ -27,7 +27,9 @@ class Problem:
     severity: str = "error"
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.severity}: {self.message}"
+        # A file's name may hold line ends, and would write lines of its own into what CI reads.
+        file = "".join(c if c.isprintable() else "?" for c in self.file)
+        return f"{file}:{self.line}: {self.severity}: {self.message}"
 
 
 class ConfigError(SloengineError):

@@ -198,6 +198,18 @@ def test_export_prints_documents_that_lint_to_the_same_slos(tmp_path: Path) -> N
     assert document["spec"]["indicator"]["metadata"] == {"name": "M1"}
 
 
+def test_export_names_on_stderr_what_it_has_no_place_for(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: x, labels: {team: blue}}\nspec: {service: s, indicatorRef: M1}\n"
+        "---\napiVersion: openslo/v1\nkind: DataSource\nmetadata: {name: d}\nspec: {description: words, type: metrics}\n"
+    )
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    found = sloengine(tmp_path, "export", "a.yaml")
+    assert found.returncode == 0
+    assert "team: blue" in found.stdout
+    assert "a.yaml:9: warning: not exported: description of DataSource 'd'" in found.stderr
+
+
 def test_export_says_what_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD + "---\n" + WRONG.replace("digits-success", "wrong"), encoding="utf-8")
     found = sloengine(tmp_path, "export", "a.yaml")

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sloengine.config.findings import tidy
+from sloengine.config.kept import Kept
 from sloengine.config.policies import load_policies
 from sloengine.config.reading import CatalogueReader
 from sloengine.config.yamlfile import read_documents
 from sloengine.errors import ConfigError, Problem
 from sloengine.model import Catalogue
 
-__all__ = ["check_catalogue", "load_catalogue", "load_policies"]
+__all__ = ["catalogue_to_export", "check_catalogue", "load_catalogue", "load_policies"]
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -41,6 +42,18 @@ def check_catalogue(paths: Iterable[Path]) -> tuple[Catalogue, list[Problem]]:
     """
     reader = _read(paths)
     return reader.catalogue(), reader.problems()
+
+
+def catalogue_to_export(paths: Iterable[Path]) -> tuple[Catalogue, Kept, list[Problem]]:
+    """As :func:`check_catalogue`, with what documents say beside what is promised.
+
+    Raises:
+        FileNotFoundError: one of the paths.
+    """
+    reader = _read(paths)
+    kept = reader.kept()
+    problems = sorted([*reader.problems(), *kept.lost], key=lambda p: (p.file, p.line))
+    return reader.catalogue(), kept, problems
 
 
 def _read(paths: Iterable[Path]) -> CatalogueReader:
@@ -72,7 +85,7 @@ def _read_file(file: Path, reader: CatalogueReader) -> None:
 
 def _yaml_files(path: Path) -> list[Path]:
     if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
+        return sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and not p.is_dir())
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     return [path]

@@ -14,10 +14,6 @@ Service = Annotated[str, Field(min_length=1, max_length=253)]
 Op = Literal["lte", "lt", "gte", "gt"]
 
 
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _empty(value: object) -> object:
     """``key:`` without a value is nothing given, not a mistake: published examples write it."""
     return [] if value is None else value
@@ -59,7 +55,7 @@ class Strict(BaseModel):
 class Metadata(Strict):
     name: Name
     display_name: str = Field(default="", alias="displayName", max_length=253)
-    labels: dict[str, Annotated[list[str], BeforeValidator(_one_or_many)]] = {}
+    labels: dict[str, str | list[str]] = {}
     annotations: Annotated[dict[str, str], BeforeValidator(_annotations)] = {}
 
 
@@ -157,6 +153,9 @@ class PolicyUse(Strict):
     spec: PolicySpec | None = None
 
 
+PolicyUses = Annotated[list[Annotated[PolicyUse, BeforeValidator(_reference)]], BeforeValidator(_empty)]
+
+
 # --- OpenSLO: objectives
 
 
@@ -196,9 +195,7 @@ class SloSpec(Strict):
         default=None, alias="budgetingMethod"
     )
     objectives: Annotated[list[Objective], BeforeValidator(_empty)] = Field(default=[], max_length=20)
-    alert_policies: Annotated[
-        list[Annotated[PolicyUse, BeforeValidator(_reference)]], BeforeValidator(_empty)
-    ] = Field(default=[], alias="alertPolicies")  # fmt: skip
+    alert_policies: PolicyUses = Field(default=[], alias="alertPolicies")
 
 
 class _OpenSlo(Strict):
@@ -325,6 +322,7 @@ class IndicatorLine(Strict):
     time_window: Annotated[list[TimeWindow], BeforeValidator(_empty)] = Field(
         default=[], alias="timeWindow", max_length=1
     )
+    alert_policies: PolicyUses | None = Field(default=None, alias="alertPolicies")
     annotations: Annotated[dict[str, str], BeforeValidator(_annotations)] = {}
 
 
@@ -336,6 +334,7 @@ class IndicatorsSpec(Strict):
     time_window: Annotated[list[TimeWindow], BeforeValidator(_empty)] = Field(
         default=[], alias="timeWindow", max_length=1
     )
+    alert_policies: PolicyUses = Field(default=[], alias="alertPolicies")
     indicators: Annotated[list[str | dict[str, Any]], BeforeValidator(_empty)] = Field(max_length=100)
 
 

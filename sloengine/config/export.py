@@ -6,14 +6,16 @@ Reading the export gives an equal catalogue but for the places of definitions. R
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from io import StringIO
-from itertools import groupby
+from itertools import chain, count, groupby
 from typing import Any
 
 from ruamel.yaml import YAML
 
 from sloengine.config.annotations import of_slo
-from sloengine.config.documents import OPENSLO, OWN
+from sloengine.config.documents import OPENSLO, OWN, ServiceDocument
+from sloengine.config.kept import About, Kept, Said, about, written_about
 from sloengine.config.matchers import written
 from sloengine.config.policies import load_policies
 from sloengine.config.slos import slug
@@ -34,17 +36,31 @@ from sloengine.times import format_duration
 
 Written = dict[str, Any]
 Queries = Mapping[str, SqlMeasure]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    queries: Queries
+    kept: Kept
+    policies: Mapping[BurnPolicy, str]
+
+    def said(self, slo: Slo) -> Said:
+        return self.kept.slos.get(slo.name, Said())
+
+
 _KINDS = {Source.SUM: "sum", Source.HISTOGRAM: "histogram", Source.GAUGE: "gauge"}
 
 
-def documents(catalogue: Catalogue) -> list[Written]:
-    """Every document of a catalogue, ready for YAML or JSON; broken SLOs have none."""
-    queries = {q.name: q for q in catalogue.queries}
+def documents(catalogue: Catalogue, kept: Kept | None = None) -> list[Written]:
+    """Every document of a catalogue, ready for YAML or JSON; broken SLOs have none. ``kept``: what nothing acts on."""
+    kept = kept or Kept()
+    books = Books({q.name: q for q in catalogue.queries}, kept, _policy_names(catalogue.slos))
     return [
-        *_policies(catalogue.slos),
-        *_slos(catalogue.slos, queries),
+        *(_service(s) for s in kept.services),
+        *_policies(books.policies),
+        *_slos(catalogue.slos, books),
         *_inventories(catalogue.nodes),
-        *(_exclusion(e) for e in catalogue.exclusions),
+        *(_exclusion(e, kept.exclusions.get(e.name, About())) for e in catalogue.exclusions),
     ]
 
 
@@ -67,21 +83,23 @@ def _head(version: str, kind: str, name: str, **more: object) -> Written:
 # --- SLOs
 
 
-def _slos(slos: Sequence[Slo], queries: Queries) -> list[Written]:
+def _slos(slos: Sequence[Slo], books: Books) -> list[Written]:
     """Parts of a composite stand in its document, in the place of the first."""
     by_name = {slo.name: slo for slo in slos}
     parts = {c.slo for slo in slos for c in slo.components}
     return [
-        _composite(slo, by_name, queries) if slo.components else _single(slo, queries)
+        _composite(slo, by_name, books) if slo.components else _single(slo, books)
         for slo in slos
         if slo.name not in parts
     ]
 
 
-def _document(slo: Slo, objectives: list[Written], indicator: Written | None) -> Written:
+def _document(slo: Slo, objectives: list[Written], indicator: Written | None, books: Books, whole: bool) -> Written:
+    about = books.said(slo).slo
     display = slo.display_name if slo.display_name != slo.name else ""
+    annotations = {**of_slo(slo, whole), **about.annotations}
     return {
-        **_head(OPENSLO, "SLO", slo.name, displayName=display, annotations=of_slo(slo)),
+        **_head(OPENSLO, "SLO", slo.name, displayName=display, labels=dict(about.labels), annotations=annotations),
         "spec": {
             **({"description": slo.description} if slo.description else {}),
             "service": slo.service,
@@ -89,7 +107,7 @@ def _document(slo: Slo, objectives: list[Written], indicator: Written | None) ->
             "timeWindow": [_window(slo)],
             "budgetingMethod": "Occurrences",
             "objectives": objectives,
-            "alertPolicies": [slo.policy.name],
+            "alertPolicies": [books.policies[slo.policy]],
         },
     }
 
@@ -104,23 +122,23 @@ def _calendar(periods: Calendar) -> Written:
     return {"startTime": periods.start.isoformat(" ", "seconds"), "timeZone": periods.zone}
 
 
-def _single(slo: Slo, queries: Queries) -> Written:
-    indicator, objective = _indicator(slo, queries)
-    return _document(slo, [objective], indicator)
+def _single(slo: Slo, books: Books) -> Written:
+    indicator, objective = _indicator(slo, books)
+    said = books.said(slo)
+    display = {"displayName": said.objective} if said.objective else {}
+    return _document(slo, [{**display, **objective}], indicator, books, True)
 
 
-def _composite(slo: Slo, by_name: Mapping[str, Slo], queries: Queries) -> Written:
+def _composite(slo: Slo, by_name: Mapping[str, Slo], books: Books) -> Written:
     objectives = []
     for number, component in enumerate(slo.components, start=1):
         part = by_name[component.slo]
-        indicator, objective = _indicator(part, queries)
+        indicator, objective = _indicator(part, books)
         display = {"displayName": part.display_name} if _named(slo, part, number) else {}
         objectives.append({**display, **objective, "compositeWeight": component.weight, "indicator": indicator})
-    whole = _document(slo, objectives, None)
     parts = [slo, *(by_name[c.slo] for c in slo.components)]
     own = all(p.quantifier is None or p.quantifier.target == p.target for p in parts)
-    whole["metadata"]["annotations"] = of_slo(slo, own)
-    return whole
+    return _document(slo, objectives, None, books, own)
 
 
 def _named(whole: Slo, part: Slo, number: int) -> bool:
@@ -130,20 +148,22 @@ def _named(whole: Slo, part: Slo, number: int) -> bool:
     return part.display_name != usual or (bool(words) and end in (words, f"{words}-{number}"))
 
 
-def _indicator(slo: Slo, queries: Queries) -> tuple[Written, Written]:
+def _indicator(slo: Slo, books: Books) -> tuple[Written, Written]:
     """The SLI in place, and its objective."""
-    metadata = {"name": slo.indicator}
+    about, queries = books.said(slo).indicator, books.queries
+    metadata = {"name": slo.indicator, **written_about(about)}
+    text = {"description": about.description} if about.description else {}
     rule = slo.sli.slices
     if rule is not None:
         objective = {"target": slo.target, "op": rule.op, "value": rule.threshold}
         source = {"type": "slices", "spec": _slices(rule, queries)}
-        return {"metadata": metadata, "spec": {"thresholdMetric": {"metricSource": source}}}, objective
+        return {"metadata": metadata, "spec": {**text, "thresholdMetric": {"metricSource": source}}}, objective
     ratio = {
         role: {"metricSource": _source(selectors, queries)}
         for role, selectors in (("good", slo.sli.good), ("bad", slo.sli.bad), ("total", slo.sli.total))
         if selectors
     }
-    return {"metadata": metadata, "spec": {"ratioMetric": ratio}}, {"target": slo.target}
+    return {"metadata": metadata, "spec": {**text, "ratioMetric": ratio}}, {"target": slo.target}
 
 
 def _slices(rule: SliceRule, queries: Queries) -> Written:
@@ -197,13 +217,26 @@ def _where(selector: Selector) -> Written:
 # --- the rest
 
 
-def _policies(slos: Iterable[Slo]) -> list[Written]:
+def _service(found: ServiceDocument) -> Written:
+    text = {"description": found.spec.description} if found.spec.description else {}
+    return {**_head(OPENSLO, "Service", found.metadata.name, **written_about(about(found.metadata))), "spec": text}
+
+
+def _policy_names(slos: Iterable[Slo]) -> dict[BurnPolicy, str]:
+    """Of policies that differ and have one name, as 7d.10d that is chosen and one of a user's own, one gets another."""
+    found: dict[BurnPolicy, str] = {policy: name for name, policy in load_policies().items()}
+    for policy in dict.fromkeys(slo.policy for slo in slos):
+        names = chain([policy.name], (f"{policy.name}-{i}" for i in count(2)))
+        found.setdefault(policy, next(n for n in names if n not in found.values()))
+    return found
+
+
+def _policies(names: Mapping[BurnPolicy, str]) -> list[Written]:
     shipped = load_policies()
-    found = {slo.policy.name: slo.policy for slo in slos if shipped.get(slo.policy.name) != slo.policy}
-    return [_policy(policy) for policy in found.values()]
+    return [_policy(policy, name) for policy, name in names.items() if name not in shipped]
 
 
-def _policy(policy: BurnPolicy) -> Written:
+def _policy(policy: BurnPolicy, name: str) -> Written:
     windows = [
         {
             "severity": str(w.severity),
@@ -213,7 +246,7 @@ def _policy(policy: BurnPolicy) -> Written:
         }
         for w in policy.windows
     ]
-    return {**_head(OWN, "BurnPolicy", policy.name), "spec": {"windows": windows}}
+    return {**_head(OWN, "BurnPolicy", name), "spec": {"windows": windows}}
 
 
 def _inventories(nodes: Sequence[Node]) -> list[Written]:
@@ -230,7 +263,7 @@ def _node(node: Node) -> Written:
     return {"device": node.device, "gateway": node.gateway, "region": node.region, "since": node.since.isoformat()}
 
 
-def _exclusion(found: Exclusion) -> Written:
+def _exclusion(found: Exclusion, about: About) -> Written:
     spec: Written = {
         "reason": found.reason,
         "where": [written(m) for m in found.where],
@@ -243,4 +276,4 @@ def _exclusion(found: Exclusion) -> Written:
         spec["until"] = found.until.isoformat()
     if found.rrule is not None:
         spec["rrule"] = found.rrule
-    return {**_head(OWN, "Exclusion", found.name), "spec": spec}
+    return {**_head(OWN, "Exclusion", found.name, **written_about(about)), "spec": spec}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,10 +13,11 @@ from ruamel.yaml import YAML
 
 from sloengine.config.documents import Metric, Op, RatioMetric, SliSpec
 from sloengine.config.findings import Findings, near
-from sloengine.config.matchers import VALUE, shown
+from sloengine.config.matchers import VALUE, shown, written
 from sloengine.config.sources import DERIVED, TYPES, Read, Sliced, read_source
 from sloengine.config.yamlfile import Document
 from sloengine.model import Selector, Source, SqlMeasure
+from sloengine.times import parse_duration
 
 VALUED = (Source.HISTOGRAM, Source.GAUGE, Source.SPAN)
 
@@ -41,6 +43,14 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdicts:
+    """How often a measure's verdicts come and after which time they are known; None: after the objective's own value."""
+
+    every: timedelta
+    known: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """One of M1 to M15."""
 
@@ -59,6 +69,8 @@ class Template:
     zero_tolerance: bool = False
     about: str = ""
     dimensions: tuple[str, ...] = ()
+    verdicts: Verdicts | None = None
+    """None: they come with the telemetry, or the slices of its SLI say how often."""
 
 
 @cache
@@ -74,8 +86,16 @@ def _template(name: str, row: Mapping[str, Any]) -> Template:
     shape = read_sli(name, SliSpec.model_validate(row["sli"]), {}, findings)
     if shape is None or findings.problems:
         raise ValueError(f"{name}: {findings.reason()}")
-    rest = {k: v for k, v in row.items() if k not in ("sli", "dimensions")}
-    return Template(id=name, shape=shape, dimensions=tuple(row.get("dimensions", ())), **rest)
+    rest = {k: v for k, v in row.items() if k not in ("sli", "dimensions", "verdicts")}
+    dimensions, verdicts = tuple(row.get("dimensions", ())), _verdicts(row.get("verdicts"))
+    return Template(id=name, shape=shape, dimensions=dimensions, verdicts=verdicts, **rest)
+
+
+def _verdicts(row: Mapping[str, str] | None) -> Verdicts | None:
+    if row is None:
+        return None
+    known = row["known"]
+    return Verdicts(parse_duration(row["every"]), None if known == VALUE else parse_duration(known))
 
 
 # --- OpenSLO SLIs
@@ -173,3 +193,41 @@ class _Sources:
         if read.foreign:
             findings.warn(read.foreign + missing, "type" if source.type else "metricSourceRef")
         return read
+
+
+# --- what a shape counts
+
+
+def measured(shape: Shape) -> set[tuple[str, str]]:
+    """Source and name of everything that it counts."""
+    sliced = (shape.slices.numerator + shape.slices.denominator) if shape.slices else ()
+    selectors = shape.good + shape.bad + shape.total + shape.values + sliced
+    return {(str(s.source), s.name) for s in selectors}
+
+
+def may_exceed(shape: Shape, findings: Findings) -> None:
+    """Where nothing makes good (or bad) a part of total, a ratio can leave 0 to 1."""
+    for role, selectors in (("good", shape.good), ("bad", shape.bad)):
+        said = next((words for s in selectors if (words := _outside(s, shape.total))), "")
+        if shape.total and said:
+            findings.warn(f"{role} can exceed total: {said}")
+    both = next((s for s in shape.good for b in shape.bad if _overlap(s, b)), None)
+    if both:
+        findings.warn(f"good and bad count the same of '{shown(both.name)}': together they can exceed total")
+
+
+def _overlap(one: Selector, other: Selector) -> bool:
+    """Whether all that one of them takes is taken by the other too."""
+    same = (one.source, one.name, one.request) == (other.source, other.name, other.request)
+    return same and (set(one.where) <= set(other.where) or set(other.where) <= set(one.where))
+
+
+def _outside(selector: Selector, total: tuple[Selector, ...]) -> str:
+    same = [t for t in total if (t.source, t.name, t.request) == (selector.source, selector.name, selector.request)]
+    if not same:
+        names = ", ".join(f"'{shown(t.name)}'" for t in total)
+        return f"it counts '{shown(selector.name)}', total counts {names}"
+    if any(set(t.where) <= set(selector.where) for t in same):
+        return ""
+    missing = next(m for t in same for m in t.where if m not in selector.where)
+    return f"total asks for {shown(written(missing))}, it does not"

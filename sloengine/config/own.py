@@ -20,6 +20,7 @@ from sloengine.config.documents import (
 )
 from sloengine.config.findings import Findings, near
 from sloengine.config.indicators import Template, templates
+from sloengine.config.kept import about
 from sloengine.config.matchers import VALUE, read_matchers, shown, written
 from sloengine.config.slos import Draft
 from sloengine.config.windows import instant, span, zone_name
@@ -92,10 +93,12 @@ def _draft(parsed: IndicatorsDocument, template: Template, line: IndicatorLine, 
             timeWindow=line.time_window or spec.time_window,
             budgetingMethod="Occurrences",
             objectives=[objective],
+            alertPolicies=spec.alert_policies if line.alert_policies is None else line.alert_policies,
         ),
         findings,
         findings.place,
         runbook=template.runbook,
+        above=about(parsed.metadata),
     )
 
 

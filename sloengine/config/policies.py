@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from sloengine.config.documents import BurnPair, BurnPolicyDocument, Condition, ConditionSpec, PolicySpec
 from sloengine.config.findings import Findings
 from sloengine.config.matchers import shown
+from sloengine.config.pace import SEVERAL, Pace
 from sloengine.config.windows import NOMINAL, span
 from sloengine.model import BurnPolicy, BurnWindow, Calendar, Severity
 from sloengine.times import format_duration, parse_duration
@@ -39,6 +40,8 @@ TICKETS = {
 SHORTER = 12
 """Short windows are a twelfth of the long ones (The Site Reliability Workbook, chapter 5)."""
 SHARE_MAX = 0.75
+MINUTES = Pace()
+"""Verdicts that come with the telemetry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Shipped:
     policy: BurnPolicy
     window: timedelta
     calendar: str = ""
+    verdicts: timedelta = timedelta()
+    """The slowest step of verdicts that it is made for; zero: they come by the minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,10 @@ def _shipped(name: str, row: Mapping[str, object]) -> Shipped:
         BurnWindow(Severity(p["severity"]), parse_duration(p["long"]), parse_duration(p["short"]), p["budget_share"])
         for p in pairs
     )
-    return Shipped(BurnPolicy(name, windows), parse_duration(str(row["window"])), str(row.get("calendar", "")))
+    verdicts = parse_duration(str(row["verdicts"])) if "verdicts" in row else timedelta()
+    return Shipped(
+        BurnPolicy(name, windows), parse_duration(str(row["window"])), str(row.get("calendar", "")), verdicts
+    )
 
 
 def load_policies() -> dict[str, BurnPolicy]:
@@ -119,19 +127,28 @@ def _reached(factor: float, target: float) -> bool:
     return factor < highest(target) * (1 - 1e-9)
 
 
-def chosen(window: timedelta, periods: Calendar | None, target: float) -> BurnPolicy:
-    """The policy of an SLO that names none: made for the nearest window, and reachable at its target if one is.
+def chosen(window: timedelta, periods: Calendar | None, target: float, pace: Pace = MINUTES) -> BurnPolicy:
+    """The policy of an SLO that names none: reachable at its target and not too quick for its verdicts if one is, made for
+    verdicts no slower than it takes, and for the nearest window.
 
     For another window than it was made for the shares are scaled so that the factors stay.
     """
-    fitting = [s for s in shipped().values() if _fits(s, window)]
+    fitting = [s for s in shipped().values() if _fits(s, window) and (pace.least or not s.verdicts)]
     fitting = [s for s in fitting if not s.calendar or (periods is not None and periods.unit == s.calendar)] or fitting
-    known = fitting or list(shipped().values())
+    known = fitting or [s for s in shipped().values() if not (s.verdicts or s.calendar)]
     reachable = [s for s in known if all(_reached(w.factor(s.window), target) for w in s.policy.windows)]
     best = min(
-        reachable or known, key=lambda s: (not s.calendar, _distance(s.window, window), s.policy.name == "gentle")
+        reachable or known,
+        key=lambda s: (
+            _lack(s.policy, pace), s.verdicts, not s.calendar, _distance(s.window, window), s.policy.name == "gentle"
+        ),
     )  # fmt: skip
     return _scaled(best, window)
+
+
+def _lack(policy: BurnPolicy, pace: Pace) -> timedelta:
+    """By how much the shortest window is too short for several verdicts."""
+    return max(timedelta(), pace.least - min(w.short for w in policy.windows))
 
 
 def _fits(found: Shipped, window: timedelta) -> bool:
@@ -277,9 +294,11 @@ def _severity(spec: ConditionSpec, findings: Findings) -> Severity:
 # --- what it means for an SLO
 
 
-def misfits(policy: BurnPolicy, target: float, window: timedelta) -> list[tuple[str, str, str]]:
+def misfits(
+    policy: BurnPolicy, target: float, window: timedelta, pace: Pace = MINUTES
+) -> list[tuple[str, str, str]]:  # fmt: skip
     """What of a policy an SLO can't use: (severity, words, the key that they are about)."""
-    found = []
+    found = _too_quick(policy, pace)
     for pair in policy.windows:
         factor, most = pair.factor(window), highest(target)
         where = f"policy '{policy.name}', window {format_duration(pair.long)}"
@@ -295,3 +314,13 @@ def misfits(policy: BurnPolicy, target: float, window: timedelta) -> list[tuple[
             words = f"{where}: it speaks when {pair.budget_share:.3g} times the whole budget is spent"
             found.append(("warning", words, "alertPolicies"))
     return found
+
+
+def _too_quick(policy: BurnPolicy, pace: Pace) -> list[tuple[str, str, str]]:
+    """Short windows that hold no verdict, or one, most of the time: what is empty doesn't burn, and never alerts."""
+    short = [format_duration(w) for w in sorted({w.short for w in policy.windows}) if w < pace.least]
+    if not short:
+        return []
+    come = f"verdicts that come every {format_duration(pace.every)} and are known {format_duration(pace.known)} later"
+    few = f"policy '{policy.name}': short window {', '.join(short)} rarely holds {SEVERAL} verdicts, so it may never alert"
+    return [("warning", f"{few}: {come} need at least {format_duration(pace.least)}", "alertPolicies")]

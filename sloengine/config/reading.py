@@ -14,6 +14,7 @@ from sloengine.config import documents as docs
 from sloengine.config.excluding import MARKS_MAX, unacted
 from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
+from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
 from sloengine.config.own import exclusion, expand, inventory
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
@@ -27,6 +28,7 @@ from sloengine.marked import mark_of, marks_of
 from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
 
 T = TypeVar("T", bound=docs.AnyDocument)
+OF_NODES = ("region", "gateway", "device")
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class CatalogueReader:
         self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
         self._queries: dict[str, SqlMeasure] = {}
+        self._kept: dict[str, Said] = {}
         self._books = Books(self._shapes, frozenset(), self._types, self._policy, self._used)
 
     # --- results
@@ -80,6 +83,20 @@ class CatalogueReader:
             tuple(self._broken),
             tuple(q for q in self._queries.values() if q.name in used),
         )
+
+    def kept(self) -> Kept:
+        """What documents say beside what is promised."""
+        found = Kept(self._kept)
+        for entry in self._entries:
+            parsed = entry.parsed
+            if isinstance(parsed, docs.ExclusionDocument):
+                found.exclusions[entry.name] = about(parsed.metadata)
+            if isinstance(parsed, docs.ServiceDocument):
+                found.services.append(parsed)
+            document = entry.findings.document
+            for what, path in words_lost(parsed, document.value):
+                found.lost.append(tidy(document.problem(f"not exported: {what}", path, "warning")))
+        return found
 
     # --- taking documents
 
@@ -154,7 +171,8 @@ class CatalogueReader:
         # Once for all SLOs: looking them up anew for each made ten thousand of them take minutes.
         self._types = {entry.name: parsed.spec.type for entry, parsed in self._of(docs.DataSourceDocument)}
         services = frozenset(self._names(docs.ServiceDocument))
-        self._books = Books(self._shapes, services, self._types, self._policy, self._used)
+        described = {entry.name: about(sli.metadata, sli.spec.description) for entry, sli in self._of(docs.SliDocument)}
+        self._books = Books(self._shapes, services, self._types, self._policy, self._used, described)
         for entry, sli in self._of(docs.SliDocument):
             self._shapes[entry.name] = self._read_sli(sli, entry.findings)
         self._recipes.update(shipped_recipes())
@@ -168,6 +186,8 @@ class CatalogueReader:
             self._unacted(entry)
         for at, found in self._excluding:
             self._excludes(at, found)
+        self._renamed()
+        self._too_many()
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -277,6 +297,10 @@ class CatalogueReader:
             findings.warn(said, "spec", "where")
 
     def _indicators(self, name: str, parsed: docs.IndicatorsDocument, findings: Findings) -> None:
+        for i, use in enumerate(parsed.spec.alert_policies):
+            self._policy(
+                use, findings.below("spec", "alertPolicies", i)
+            )  # wrong ones are named once, not for each line
         if findings.failed:
             self._break(f"Indicators {name}", findings.place, findings.reason())
         for at, draft in expand(parsed, findings) if not findings.failed else ():
@@ -300,6 +324,7 @@ class CatalogueReader:
             return
         self._slos.update({slo.name: slo for slo in built.slos})
         self._queries.update({q.name: q for q in built.queries})
+        self._kept.update(built.said)
 
     def _same_queries(self, queries: Iterable[SqlMeasure], findings: Findings) -> None:
         for query in queries:
@@ -307,6 +332,39 @@ class CatalogueReader:
             if known and (known.query, known.lookback) != (query.query, query.lookback):
                 said = f"another query is named '{shown(query.name)}' at {known.source}: give this SLI another name"
                 findings.error(said, "spec", "indicator")
+
+    def _renamed(self) -> None:
+        """A history has one heir, and none while who made it is still there."""
+        heirs: dict[str, Slo] = {}
+        for slo in self._slos.values():
+            first = heirs.setdefault(slo.was, slo) if slo.was else slo
+            said = ""
+            if slo.was and slo.was in self._slos:
+                said = f"'was' names SLO '{shown(slo.was)}', which is still there, at {self._slos[slo.was].source}"
+            elif first is not slo:
+                said = f"SLO '{first.name}' at {first.source} was '{shown(slo.was)}' too: a history has one heir"
+            if said:
+                self._warn(slo, said)
+
+    def _warn(self, slo: Slo, said: str) -> None:
+        file, _, line = slo.source.rpartition(":")
+        self._said.append(Problem(file, int(line), said, "warning"))
+
+    def _too_many(self) -> None:
+        """What the inventory alone makes of slices; that there are more can only be seen in the store (``--live``)."""
+        nodes: dict[str, list[Node]] = {}
+        for node, _ in self._nodes.values():
+            nodes.setdefault(node.service, []).append(node)
+        counts: dict[tuple[str, tuple[str, ...]], int] = {}
+        for slo in self._slos.values():
+            told = tuple(name for name in slo.by if name in OF_NODES)
+            if told and (slo.service, told) not in counts:
+                found = {tuple(getattr(node, name) for name in told) for node in nodes.get(slo.service, ())}
+                counts[slo.service, told] = len(found)
+            count = counts.get((slo.service, told), 0)
+            if count > slo.slices_max:
+                said = f"the inventory makes {count} combinations of {', '.join(told)}; slices-max is {slo.slices_max}"
+                self._warn(slo, f"{said}: the rest is folded into 'other'")
 
     # --- what nothing acts on
 
@@ -340,6 +398,9 @@ class CatalogueReader:
             findings.warn(said, "spec", "connectionDetails")
 
     def _metadata(self, parsed: docs.AnyDocument, findings: Findings) -> None:
+        for key, path in inside(findings.document.value):
+            if key in ("labels", "annotations"):
+                findings.warn(f"{key} are not acted on", *path)
         if isinstance(parsed, docs.SloDocument):
             return
         metadata: Any = parsed.metadata

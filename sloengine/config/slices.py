@@ -10,10 +10,11 @@ from decimal import Decimal
 from sloengine.config.documents import Objective
 from sloengine.config.findings import Findings
 from sloengine.config.indicators import Shape
-from sloengine.config.matchers import VALUE, number_text, shown
+from sloengine.config.matchers import VALUE, number_text
 from sloengine.config.sources import Sliced
 from sloengine.config.windows import span
 from sloengine.model import Matcher, Selector, Sli, SliceRule, Source
+from sloengine.times import format_duration
 
 VERDICTS = "slice:"
 """Derived measures of verdicts: ``slice:<slo name>``, with ``verdict`` good or bad."""
@@ -148,7 +149,7 @@ def _slice_length(ask: Ask, findings: Findings) -> timedelta | None:
 
 def _fits(length: timedelta, ask: Ask, findings: Findings, key: str) -> bool:
     if length.total_seconds() % 60 or length > timedelta(days=7):
-        findings.error(f"a slice of '{shown(length)}' must be whole minutes, at most 7d", key)
+        findings.error(f"a slice of '{format_duration(length)}' must be whole minutes, at most 7d", key)
         return False
     if ask.window is not None and length * 2 > ask.window:
         findings.error("a slice must be at most half of the SLO's window", key)

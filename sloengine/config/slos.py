@@ -11,8 +11,10 @@ from decimal import Decimal
 from sloengine.config.annotations import PREFIX, Extras, read_annotations, scaled
 from sloengine.config.documents import InlineSli, Metadata, Objective, PolicyUse, SloSpec
 from sloengine.config.findings import Findings, near
-from sloengine.config.indicators import Shape, Template, read_sli, templates
-from sloengine.config.matchers import shown, written
+from sloengine.config.indicators import Shape, Template, may_exceed, measured, read_sli, templates
+from sloengine.config.kept import About, Said, about
+from sloengine.config.matchers import shown
+from sloengine.config.pace import Pace, pace_of, slowest
 from sloengine.config.policies import Recipe, chosen, misfits
 from sloengine.config.slices import Ask, build_sli
 from sloengine.config.windows import calendar, rolling
@@ -22,7 +24,6 @@ from sloengine.model import (
     Calendar,
     Component,
     DatedTarget,
-    Selector,
     Sli,
     Slo,
     SqlMeasure,
@@ -48,6 +49,8 @@ class Books:
     policy: PolicyReader
     used: set[str]
     """SLIs that an SLO referred to; added to."""
+    described: Mapping[str, About] = field(default_factory=dict)
+    """What documents of SLIs say beside what is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,16 @@ class Draft:
     source: str
     runbook: str | None = None
     """Taken if the annotations name none."""
+    above: About = field(default_factory=About)
+    """Of the document of which this is one line."""
 
 
 @dataclass(slots=True)
 class Built:
     slos: list[Slo] = field(default_factory=list)
     queries: list[SqlMeasure] = field(default_factory=list)
+    said: dict[str, Said] = field(default_factory=dict)
+    """By the SLO's name."""
     foreign: bool = False
     """Valid, but another vendor's: nothing is built and nothing is broken."""
 
@@ -85,6 +92,8 @@ class _Builder:
         self.periods: Calendar | None = None
         self.extras = Extras()
         self.recipes: list[Recipe] = []
+        self.paces: dict[str, Pace] = {}
+        self.about = about(draft.metadata, draft.spec.description).below(draft.above)
 
     def build(self) -> Built:
         self._metadata()
@@ -101,6 +110,9 @@ class _Builder:
             for i, (objective, shape) in enumerate(zip(objectives, shapes, strict=False))
         ]
         built = [slo for slo in slos if slo]
+        if self.extras.was and len(objectives) > 1 and all(o.weight is None for o in objectives):
+            said = "'was' is not acted on: with several objectives nobody knows whose name it was"
+            self.findings.warn(said, "metadata", "annotations", f"{PREFIX}was")
         built += self._composite(objectives, built)
         if self.out.foreign:
             self.findings.soften()
@@ -156,10 +168,13 @@ class _Builder:
         return shape
 
     def _inline(self, inline: InlineSli, path: tuple[str | int, ...]) -> Shape | None:
+        for key in ("labels", "annotations"):
+            if getattr(inline.metadata, key):
+                self.findings.warn(f"{key} of an indicator are not acted on", *path, "indicator", "metadata", key)
         findings = self.findings.below(*path, "indicator", "spec")
         shape = read_sli(inline.metadata.name, inline.spec, self.books.data_sources, findings)
         template = templates().get(inline.metadata.name)
-        if shape and template and _measured(shape) != _measured(template.shape):
+        if shape and template and measured(shape) != measured(template.shape):
             said = f"'{template.id}' is {template.title.lower()}; an indicator of another kind needs another name"
             findings.error(said)
             return None
@@ -245,9 +260,17 @@ class _Builder:
         if sli is None or target is None or self.window is None:
             return None
         if shape.name not in templates():
-            _may_exceed(shape, findings)
+            may_exceed(shape, findings)
         self._add_queries(shape, findings)
-        return self._slo(name, objective.display_name, shape.name, sli, target=target, zero=zero_tolerance, count=count)
+        display = objective.display_name if count > 1 or not self.draft.metadata.display_name else ""
+        self.out.said[name] = Said(self.about, self._described(objective), "" if display else objective.display_name)
+        return self._slo(name, display, shape.name, sli, target=target, zero=zero_tolerance, count=count)
+
+    def _described(self, objective: Objective) -> About:
+        inline = objective.indicator or self.spec.indicator
+        if inline is not None:
+            return about(inline.metadata, inline.spec.description)
+        return self.books.described.get(objective.indicator_ref or self.spec.indicator_ref or "", About())
 
     def _by_reference(self, objective: Objective) -> bool:
         return (objective.indicator_ref or self.spec.indicator_ref) is not None
@@ -310,9 +333,11 @@ class _Builder:
 
     def _slo(self, name: str, display: str, indicator: str, sli: Sli, *, target: float, zero: bool, count: int) -> Slo:
         extras, metadata, window = self.extras, self.draft.metadata, self.window or WINDOW_DEFAULT
+        # A composite counts nothing itself: it is as slow as its slowest part.
+        self.paces[name] = pace_of(sli) if sli.selectors else slowest(self.paces.values())
         return Slo(
             name=name,
-            display_name=(display if count > 1 else "") or metadata.display_name or name,
+            display_name=display or metadata.display_name or name,
             description=self.spec.description,
             service=self.spec.service,
             indicator=indicator,
@@ -320,7 +345,7 @@ class _Builder:
             target=target,
             window=window,
             by=extras.by,
-            policy=chosen(window, self.periods, target),
+            policy=chosen(window, self.periods, target, self.paces[name]),
             owner=extras.owner,
             runbook=extras.runbook or self.draft.runbook,
             source=self.draft.source,
@@ -373,6 +398,7 @@ class _Builder:
             return []
         pairs = [(part, float(weight or 0)) for part, weight in zip(parts, weights, strict=True)]
         target = sum(part.target * weight for part, weight in pairs) / sum(weight for _, weight in pairs)
+        self.out.said[self.name] = Said(self.about)
         whole = self._slo(self.name, "", COMPOSITE, Sli(), target=target, zero=False, count=1)
         components = tuple(Component(part.name, weight) for part, weight in pairs)
         return [replace(whole, components=components, targets=())]
@@ -380,21 +406,30 @@ class _Builder:
     def _policies(self, slos: Iterable[Slo]) -> None:
         """Replace the chosen policy by the named ones; what can't be reached is an error."""
         uses = self.spec.alert_policies
-        found = [self.books.policy(use, self.findings.below("spec", "alertPolicies", i)) for i, use in enumerate(uses)]
+        found = [self._recipe(use, self.findings.below("spec", "alertPolicies", i)) for i, use in enumerate(uses)]
         recipes = [r for r in found if r]
         if uses and not recipes and not self.findings.failed:
             said = "none of the alert policies can be acted on: one of ours is chosen by the window"
             self.findings.warn(said, "spec", "alertPolicies")
-        self.recipes = recipes
+        self.recipes = list({r.name: r for r in recipes}.values())
+        if len(self.recipes) < len(recipes):
+            self.findings.warn("an alert policy is named twice", "spec", "alertPolicies")
         said_of: set[str] = set()
         for slo in slos:
-            for severity, words, key in misfits(self._policy(slo), slo.target, slo.window):
+            if len(self._policy(slo).name) > NAME_MAX:
+                self.findings.error(f"names of alert policies are together longer than {NAME_MAX} characters", "spec")
+            for severity, words, key in misfits(self._policy(slo), slo.target, slo.window, self.paces[slo.name]):
                 if slo.zero_tolerance and key == "objectives":
                     continue
                 place = ("spec", key, *((0,) if key == "objectives" else ()))
                 if words not in said_of:
                     (self.findings.error if severity == "error" else self.findings.warn)(words, *place)
                 said_of.add(words)
+
+    def _recipe(self, use: PolicyUse, findings: Findings) -> Recipe | None:
+        """One that stands in place has a name among this SLO's only: two SLOs may each have their own 'fast'."""
+        found = self.books.policy(use, findings)
+        return replace(found, name=f"{self.name}.{found.name}") if found and use.spec is not None else found
 
     def _policy(self, slo: Slo) -> BurnPolicy:
         if not self.recipes:
@@ -410,28 +445,3 @@ class _Builder:
 def slug(text: str) -> str:
     """``"Within 100 ms"`` → ``within-100-ms``."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-")
-
-
-def _measured(shape: Shape) -> set[tuple[str, str]]:
-    sliced = (shape.slices.numerator + shape.slices.denominator) if shape.slices else ()
-    selectors = shape.good + shape.bad + shape.total + shape.values + sliced
-    return {(str(s.source), s.name) for s in selectors}
-
-
-def _may_exceed(shape: Shape, findings: Findings) -> None:
-    """Where nothing makes good (or bad) a part of total, a ratio can leave 0 to 1."""
-    for role, selectors in (("good", shape.good), ("bad", shape.bad)):
-        said = next((words for s in selectors if (words := _outside(s, shape.total))), "")
-        if shape.total and said:
-            findings.warn(f"{role} can exceed total: {said}")
-
-
-def _outside(selector: Selector, total: tuple[Selector, ...]) -> str:
-    same = [t for t in total if (t.source, t.name, t.request) == (selector.source, selector.name, selector.request)]
-    if not same:
-        names = ", ".join(f"'{shown(t.name)}'" for t in total)
-        return f"it counts '{shown(selector.name)}', total counts {names}"
-    if any(set(t.where) <= set(selector.where) for t in same):
-        return ""
-    missing = next(m for t in same for m in t.where if m not in selector.where)
-    return f"total asks for {shown(written(missing))}, it does not"

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import CollectionNode, ScalarNode
 
 from sloengine.errors import ConfigError, Problem
 
-MAX_FILE_BYTES = 4 * 2**20
-"""A catalogue file is hand-written; anything larger is a mistake or an attack."""
+MAX_FILE_BYTES = 2**20
+"""A catalogue file is hand-written; anything larger is a mistake or an attack. A megabyte of one word takes a second to parse."""
+MAX_MARKS = 50_000
+"""Bound on line ends, commas, colons and brackets, before anything is parsed: two thousand SLOs have as many, and the parser,
+which keeps every line and comment, takes some seconds for them. Megabytes of ``1,1,1`` took it minutes."""
+PER_DOCUMENT = 4
+"""What a document costs beside its marks, in marks."""
+_SCALARS = ("int", "float", "timestamp", "binary", "bool", "null")
+MAX_DEPTH = 200
+"""Brackets in brackets; a hundred thousand of them took the parser seconds to give up on."""
+MAX_PROBLEMS = 100
+"""Of one document's shape: twenty thousand unknown keys, each with its nearest known one, took a quarter of a minute."""
 MAX_NODES = 200_000
 """Bound on values after aliases are expanded: an alias bomb of nine lines expands to billions."""
 
 Path_ = Sequence[str | int]
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +76,81 @@ def read_documents(path: Path) -> list[Document]:
     Raises:
         ConfigError: unreadable, too large, not YAML, a key given twice, or an alias bomb; with the line.
     """
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise ConfigError([Problem(str(path), 1, f"larger than {MAX_FILE_BYTES // 2**20} MiB")])
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), 1, f"can't be read: {error}")]) from None
+    text = _text(path)
+    refused = too_much(text)
+    if refused:
+        raise ConfigError([Problem(str(path), *refused)])
     try:
         values = list(YAML(typ="rt").load_all(text))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError([Problem(str(path), line, f"not valid YAML: {error.problem or error}")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(str(path), 1, "nested too deep")]) from None
     except Exception as error:  # noqa: BLE001 - ruamel lets its own IndexError, KeyError, … through, as on `a: 0x_`
-        raise ConfigError([Problem(str(path), 1, f"not valid YAML: {error}")]) from None
+        line, words = _unreadable_value(text) or (1, f"the parser gives up on it ({type(error).__name__})")
+        raise ConfigError([Problem(str(path), line, f"not valid YAML: {words}")]) from None
     documents = [Document(str(path), value) for value in values if value is not None]
     for document in documents:
         _refuse_bomb(document)
     return documents
+
+
+def _text(path: Path) -> str:
+    """The file's text. Of a pipe or a device nobody knows the end, so only files are opened, and no more is read than allowed."""
+    try:
+        if not S_ISREG(path.stat().st_mode):
+            raise ConfigError([Problem(str(path), 1, "can't be read: it is not a file")])
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 1, f"can't be read: {error}")]) from None
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError([Problem(str(path), 1, f"larger than {MAX_FILE_BYTES // 2**20} MiB: split it")])
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem(str(path), line, f"can't be read: {error}")]) from None
+
+
+def too_much(text: str) -> tuple[int, str] | None:
+    """Why a file with this text is refused before it is parsed, and its line; marks in quotes and comments count too."""
+    if len(text) > MAX_FILE_BYTES:
+        return 1, f"larger than {MAX_FILE_BYTES // 2**20} MiB: split it"
+    if sum(text.count(mark) for mark in "\n,:[{") + PER_DOCUMENT * text.count("\n---") > MAX_MARKS:
+        return 1, f"holds more than {MAX_MARKS} line ends, commas, colons and brackets: split it"
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
+        if depth > MAX_DEPTH:
+            return text.count("\n", 0, found.start()) + 1, f"nested deeper than {MAX_DEPTH} brackets"
+    return None
+
+
+def _unreadable_value(text: str) -> tuple[int, str] | None:
+    """Line of a scalar that is not what it looks like, as 2026-13-41 or ten thousand digits, and what is wrong with it."""
+    yaml = YAML(typ="rt")
+    try:
+        stack = list(yaml.compose_all(text))
+        seen: set[int] = set()
+        while stack:
+            node = stack.pop()
+            if node is None or id(node) in seen:
+                continue
+            seen.add(id(node))
+            if not isinstance(node, ScalarNode):
+                parts = node.value if isinstance(node, CollectionNode) else []
+                stack += [n for part in parts for n in (part if isinstance(part, tuple) else (part,))][::-1]
+            elif str(node.tag).rpartition(":")[2] in _SCALARS:
+                try:
+                    yaml.constructor.construct_object(node)
+                except Exception as error:  # noqa: BLE001 - the same as above, of one value
+                    words = str(error) or type(error).__name__
+                    return node.start_mark.line + 1, f"'{node.value[:40]}' is no value: {words}"
+    except Exception:  # noqa: BLE001 - it was the parser itself that failed
+        return None
+    return None
 
 
 def _refuse_bomb(document: Document) -> None:
@@ -114,7 +186,11 @@ def plain(value: Any) -> Any:
 
 def problems_of(error: ValidationError, document: Document, model: type[BaseModel] | None = None) -> list[Problem]:
     """pydantic's findings, each at its line, with the nearest known key where one was mistyped."""
-    return [problem_of(item, document, model) for item in error.errors()]
+    listed = error.errors()
+    found = [problem_of(item, document, model) for item in listed[:MAX_PROBLEMS]]
+    if len(listed) > MAX_PROBLEMS:
+        found.append(document.problem(f"and {len(listed) - MAX_PROBLEMS} more of this kind"))
+    return found
 
 
 def problem_of(item: Any, document: Document, model: type[BaseModel] | None = None) -> Problem:

@@ -528,3 +528,90 @@ def test_lint_names_slos_that_an_exclusion_takes_nothing_out_of(
     _, problems = check_catalogue([tmp_path])
     found = [p.message for p in problems if "taken out" in p.message]
     assert [message.split(": what")[0] for message in found] == ([said] if said else [])
+
+
+OWNED = "annotations: {sloengine.dev/owner: o, sloengine.dev/runbook: r"
+
+
+def one(name: str, more: str = "", spec: str = "") -> str:
+    head = f"apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: {name}, {OWNED}{more}}}}}\n"
+    return f"{head}spec: {{service: s, indicatorRef: M1{spec}}}\n---\n"
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "said"),
+    [
+        (
+            "the old one is still there",
+            one("a") + one("b", ", sloengine.dev/was: a"),
+            "6: warning: 'was' names SLO 'a', which is still there, at FILE:1",
+        ),
+        (
+            "it was itself",
+            one("a", ", sloengine.dev/was: a"),
+            "1: warning: 'was' names SLO 'a', which is still there, at FILE:1",
+        ),
+        (
+            "two heirs",
+            one("a", ", sloengine.dev/was: z") + one("b", ", sloengine.dev/was: z"),
+            "6: warning: SLO 'a' at FILE:1 was 'z' too: a history has one heir",
+        ),
+        (
+            "a policy twice",
+            one("a", spec=", alertPolicies: [gentle, 28d, gentle]"),
+            "4: warning: an alert policy is named twice",
+        ),
+        (
+            "a window that no policy is short enough for",
+            one("a", spec=", timeWindow: [{duration: 1h, isRolling: true}]"),
+            "4: error: policy '1d.1h', window 2h: longer than the SLO's window 1h",
+        ),
+    ],
+)
+def test_contradictions_are_named(case: str, text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text, encoding="utf-8")
+    catalogue, problems = check_catalogue([file])
+    found = [str(p).removeprefix(f"{file}:").replace(str(file), "FILE") for p in problems]
+    assert said in found, (case, found)
+    if case == "a policy twice":
+        assert (catalogue.slos[0].policy.name, len(catalogue.slos[0].policy.windows)) == ("gentle+28d", 7)
+
+
+def test_good_and_bad_that_count_the_same_are_named(tmp_path: Path) -> None:
+    source = "{metricSource: {type: metrics, spec: {metric: a}}}"
+    narrow = "{metricSource: {type: metrics, spec: {metric: a, where: ['x=y']}}}"
+    other = "{metricSource: {type: metrics, spec: {metric: a, where: ['x=z']}}}"
+    said = []
+    for good, bad in ((source, source), (narrow, source), (narrow, other)):
+        text = (
+            "apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: i}\n"
+            f"spec: {{ratioMetric: {{good: {good}, bad: {bad}, total: {source}}}}}\n---\n" + one("a").replace("M1", "i")
+        )
+        (tmp_path / "a.yaml").write_text(
+            text.replace("indicatorRef: i", "indicatorRef: i, objectives: [{target: 0.9}]")
+        )
+        said.append([p.message for p in check_catalogue([tmp_path])[1] if "good and bad" in p.message])
+    assert said == [["good and bad count the same of 'a': together they can exceed total"]] * 2 + [[]]
+
+
+@pytest.mark.parametrize(
+    ("most", "said"), [(3, []), (2, ["1: warning: the inventory makes 3 combinations of region, device"])]
+)
+def test_more_slices_than_the_budget_are_said_where_the_inventory_alone_makes_them(
+    most: int, said: list[str], tmp_path: Path
+) -> None:
+    nodes = ", ".join(f"{{device: d{n}, gateway: g, region: r{n % 2}}}" for n in range(3))
+    text = one("a", f", sloengine.dev/by: 'region, device, model', sloengine.dev/slices-max: {most}") + (
+        "apiVersion: sloengine.dev/v1\nkind: Inventory\nmetadata: {name: i}\n"
+        f"spec: {{service: s, since: 2026-01-01T00:00:00Z, nodes: [{nodes}]}}\n"
+    )
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    found = [str(p).removeprefix(f"{tmp_path}/a.yaml:") for p in check_catalogue([tmp_path])[1]]
+    assert [p.partition(";")[0] for p in found] == said
+
+
+def test_a_files_name_writes_no_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "x\ny.yaml:1: error: forged.yaml").write_text("a: 1\n", encoding="utf-8")
+    (problem,) = check_catalogue([tmp_path])[1]
+    assert "\n" not in str(problem)

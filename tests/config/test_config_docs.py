@@ -1,6 +1,8 @@
 """docs/slo.md is the reference: it names everything that a catalogue may say, and its examples are right."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,15 +12,18 @@ from sloengine.config.annotations import ANNOTATIONS, UNITS
 from sloengine.config.catalogue import check_catalogue
 from sloengine.config.documents import DOCUMENTS, IndicatorLine
 from sloengine.config.indicators import templates
-from sloengine.config.policies import highest, shipped
+from sloengine.config.pace import pace_of
+from sloengine.config.policies import chosen, highest, shipped
 from sloengine.config.sources import DERIVED, TYPES
+from sloengine.model import Matcher, Sli, SliceRule
+from sloengine.times import format_duration
 
 TEXT = (Path(__file__).parents[2] / "docs" / "slo.md").read_text(encoding="utf-8")
 
 
 def rows(title: str) -> dict[str, list[str]]:
     """Rows of the first table after a heading, by the text of the first cell."""
-    section = TEXT.partition(f"\n## {title}")[2].partition("\n## ")[0]
+    section = TEXT.partition(f"\n## {title}")[2].partition("\n## ")[0].partition("\n### ")[0]
     cells = [
         [c.strip() for c in line.strip("|").split(" | ")] for line in section.splitlines() if line.startswith("| ")
     ]
@@ -63,6 +68,27 @@ def test_the_table_of_policies_gives_what_the_data_say(name: str) -> None:
         assert float(factor) == pytest.approx(window.factor(found.window), rel=0.005)
 
 
+def test_the_table_of_slow_verdicts_gives_what_the_data_say() -> None:
+    section = TEXT.partition("\n### Verdicts that come slowly")[2].partition("\n### ")[0]
+    listed = re.findall(
+        r"^\| (M\d+), [^|]* \| (\w+) \| ([^|,]*)[^|]* \| (\w+) \| `(\w+)`[^|]* \|$", section, re.MULTILINE
+    )
+    assert len(listed) == 6
+    for name, every, known, least, default in listed:
+        found = templates()[name]
+        rule = SliceRule(timedelta(hours=1), (), (), (), "", 0.0) if found.shape.slices else None
+        shape = found.shape
+        cut = tuple(replace(s, where=(Matcher("value", "<=", str(found.value)),)) for s in shape.values)
+        pace = pace_of(Sli(shape.good + cut, shape.bad, shape.total, rule))
+        days = {"minute": "1m", "the objective's value (1d)": "1d"}
+        said = [days.get(words, words) for words in (every, known, least)]
+        assert said == [format_duration(found) for found in (pace.every, pace.known, pace.least)], name
+        assert chosen(timedelta(days=30), None, found.target, pace).name == default
+    assert set(re.findall(r"\bM\d+\b", section.partition("\n\n")[2].partition("These")[0])) == {
+        name for name, found in templates().items() if found.verdicts or found.shape.slices
+    }
+
+
 def test_every_document_of_the_page_lints_without_an_error(tmp_path: Path) -> None:
     blocks = [b for b in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "apiVersion" in b]
     assert len(blocks) == 4
@@ -70,7 +96,7 @@ def test_every_document_of_the_page_lints_without_an_error(tmp_path: Path) -> No
         (tmp_path / f"{number}.yaml").write_text(block, encoding="utf-8")
     catalogue, problems = check_catalogue([tmp_path])
     assert [str(p) for p in problems if p.severity == "error"] == []
-    assert len(catalogue.slos) == 4
+    assert len(catalogue.slos) == 5
     assert len(catalogue.exclusions) == 1
 
 

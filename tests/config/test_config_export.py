@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sloengine.config.catalogue import check_catalogue
+from sloengine.config.catalogue import catalogue_to_export, check_catalogue
 from sloengine.config.export import as_yaml, documents
+from sloengine.config.kept import Kept
+from sloengine.config.yamlfile import read_documents
 from sloengine.model import Catalogue
 
 # Shrinking reads thousands of documents, which takes minutes; the failing one is small as it is.
@@ -208,21 +210,21 @@ def without_places(catalogue: Catalogue) -> Catalogue:
     )
 
 
-def again(catalogue: Catalogue, file: Path) -> Catalogue:
-    file.write_text(as_yaml(documents(catalogue)), encoding="utf-8")
-    found, problems = check_catalogue([file])
+def again(catalogue: Catalogue, kept: Kept, file: Path) -> tuple[Catalogue, Kept]:
+    file.write_text(as_yaml(documents(catalogue, kept)), encoding="utf-8")
+    found, kept, problems = catalogue_to_export([file])
     assert [str(p) for p in problems if p.severity == "error"] == [], file.read_text(encoding="utf-8")
-    return found
+    return found, kept
 
 
 def same(text: str, folder: Path) -> Catalogue:
     """The catalogue of a text, which its export, and the export of that, give again."""
     (folder / "a.yaml").write_text(text, encoding="utf-8")
-    first, problems = check_catalogue([folder / "a.yaml"])
+    first, kept, problems = catalogue_to_export([folder / "a.yaml"])
     assert first.slos or first.broken, [str(p) for p in problems]
-    second = again(first, folder / "b.yaml")
+    second, kept_again = again(first, kept, folder / "b.yaml")
     assert without_places(second) == without_places(replace(first, broken=()))
-    assert documents(second) == documents(first)
+    assert documents(second, kept_again) == documents(first, kept)
     return first
 
 
@@ -275,3 +277,181 @@ def test_slices_over_several_kinds_of_sources_come_back(tmp_path: Path) -> None:
     (found,) = same(json.dumps(slo), tmp_path).slos
     assert found.sli.slices is not None
     assert [s.name for s in found.sli.slices.denominator] == ["a", "b"]
+
+
+# --- what nothing acts on is not lost
+
+
+class Words:
+    """Words that occur once each, so that one can look for them."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw, self.count = draw, 0
+
+    def word(self) -> str:
+        self.count += 1
+        return f"w{self.count}w"
+
+    def some(self, **texts: Any) -> dict[str, Any]:
+        """Some of these keys."""
+        return {key: value for key, value in texts.items() if self.draw(st.booleans())}
+
+    def metadata(self, name: str, **own: str) -> dict[str, Any]:
+        label = self.word() if self.draw(st.booleans()) else [self.word(), self.word()]
+        labels, annotations = {self.word(): label}, {f"foo.com/{self.word()}": self.word()}
+        return {"name": name, **self.some(displayName=self.word(), labels=labels, annotations=annotations), **own}
+
+    def about(self) -> dict[str, str]:
+        return self.some(description=self.word())
+
+    def document(self, kind: str, name: str, spec: dict[str, Any], version: str = "openslo/v1") -> dict[str, Any]:
+        return {"apiVersion": version, "kind": kind, "metadata": self.metadata(name), "spec": spec}
+
+    def policy(self) -> dict[str, Any]:
+        condition = {"severity": "page", "condition": {"kind": "burnrate", "threshold": 4, "lookbackWindow": "2h"}}
+        there = self.draw(st.booleans())
+        use = {"kind": "AlertCondition", "metadata": self.metadata("here"), "spec": {**self.about(), **condition}}
+        target = {"metadata": self.metadata("pager"), "spec": {**self.about(), "target": "pager"}}
+        targets = self.some(notificationTargets=[{"targetRef": "mail"}, target])
+        return {**self.about(), "conditions": [{"conditionRef": "fast"} if there else use], **targets}
+
+    def slo(self, name: str) -> dict[str, Any]:
+        count = self.draw(st.integers(1, 3))
+        weight = {"compositeWeight": 1} if self.draw(st.booleans()) else {}
+        ratio = {role: {"metricSource": source} for role, source in SOURCES.items()}
+        inline = {"metadata": self.metadata("i"), "spec": {**self.about(), "ratioMetric": ratio}}
+        indicator = self.draw(st.sampled_from([{"indicatorRef": "M1"}, {"indicatorRef": "sli"}, {"indicator": inline}]))
+        policy = {"kind": "AlertPolicy", "metadata": self.metadata("there"), "spec": self.policy()}
+        uses = self.draw(st.sampled_from([[], ["mine"], ["theirs"], [policy], ["mine", policy]]))
+        return self.document(
+            "SLO",
+            name,
+            {
+                **self.about(),
+                "service": "digits",
+                **indicator,
+                "objectives": [{"target": 0.995, **self.some(displayName=self.word()), **weight} for _ in range(count)],
+                "timeWindow": [{"duration": "30d", "isRolling": True}],
+                "budgetingMethod": "Occurrences",
+                "alertPolicies": uses,
+            },
+        )
+
+
+SOURCES = {
+    "good": {"type": "metrics", "spec": {"metric": "a", "where": ['ok="1"']}},
+    "total": {"metricSourceRef": "ours", "spec": {"metric": "a"}},
+}
+
+
+@st.composite
+def folders(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Every kind of document, with words wherever words may stand."""
+    words = Words(draw)
+    ratio = {role: {"metricSource": source} for role, source in SOURCES.items()}
+    node = {"device": "d", "gateway": "g", "region": "r"}
+    condition = {"kind": "burnrate", "op": "gt", "threshold": 5, "lookbackWindow": "1h"}
+    own = "sloengine.dev/v1"
+    window = {"severity": "page", "long": "2h", "factor": 10}
+    made = [
+        words.document("Service", "digits", words.about()),
+        words.document("SLI", "sli", {**words.about(), "ratioMetric": ratio}),
+        words.document("DataSource", "ours", {**words.about(), "type": "metrics"}),
+        words.document("AlertPolicy", "theirs", words.policy()),
+        words.document("AlertCondition", "fast", {**words.about(), "severity": "page", "condition": condition}),
+        words.document("AlertNotificationTarget", "mail", {**words.about(), "target": "mail"}),
+        words.document("BurnPolicy", "mine", {**words.about(), "windows": [window]}, own),
+        words.document(
+            "Inventory", "fleet", {"service": "digits", "since": "2026-01-01T00:00:00Z", "nodes": [node]}, own
+        ),
+        words.document(
+            "Exclusion", "works", {"reason": words.word(), "where": ['region="x"'], "start": "2026-01-01"}, own
+        ),
+        words.slo("one"),
+        words.slo("two"),
+    ]
+    row = {"M1": words.some(annotations={f"foo.com/{words.word()}": words.word()})}
+    policies = [{"kind": "AlertPolicy", "metadata": words.metadata("all"), "spec": words.policy()}]
+    lines = {"service": "digits", "indicators": [row, "M2"], **words.some(alertPolicies=policies)}
+    return [*made, words.document("Indicators", "lines", lines, own)]
+
+
+def paths(value: Any, path: tuple[str | int, ...] = ()) -> dict[str, tuple[str | int, ...]]:
+    """Where each word stands: the path of a value, or of a key."""
+    if isinstance(value, str):
+        return {value.removeprefix("foo.com/"): path}
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = {}
+    for key, item in items:
+        found |= paths(item, (*path, key)) | (paths(key, (*path, key)) if isinstance(key, str) else {})
+    return {word: place for word, place in found.items() if word.startswith("w") and word.endswith("w")}
+
+
+@settings(same_folder, max_examples=8)
+@given(made=folders())
+def test_a_word_of_a_document_is_exported_or_it_is_said_that_it_is_not(
+    made: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("---\n".join(json.dumps(d, indent=1) + "\n" for d in made), encoding="utf-8")
+    same(file.read_text(encoding="utf-8"), tmp_path)
+    catalogue, kept, problems = catalogue_to_export([file])
+    assert [str(p) for p in problems if p.severity == "error"] == []
+    out, said = as_yaml(documents(catalogue, kept)), {p.line for p in problems if "not acted on" in p.message}
+    said |= {p.line for p in problems if "not exported" in p.message}
+    unused = {p.line for p in problems if "is used by no" in p.message}
+    for value, document in zip(made, read_documents(file), strict=True):
+        for word, path in paths(value).items():
+            if document.line(("metadata", "name")) in unused:
+                continue  # of what is not exported at all it is said once
+            named = [document.line(path)]
+            named += [document.line(path[: i + 1]) for i, key in enumerate(path) if key in ("labels", "annotations")]
+            assert word in out or said & set(named), (word, path, file.read_text(encoding="utf-8"))
+    for value in made:
+        if value["kind"] in ("SLO", "Service", "Exclusion"):
+            (metadata,) = [value["metadata"]]
+            copies = [d["metadata"] for d in documents(catalogue, kept) if d["kind"] == value["kind"]]
+            mine = [m for m in copies if m["name"].partition(".")[0] == metadata["name"]]
+            assert mine
+            assert all(m.get("labels") == metadata.get("labels") for m in mine)
+            assert all(m.get("annotations", {}) == metadata.get("annotations", {}) for m in mine)
+
+
+@pytest.mark.parametrize("what", ["labels", "annotations"])
+def test_labels_and_annotations_of_a_document_of_indicators_are_those_of_its_slos(what: str, tmp_path: Path) -> None:
+    text = REST.replace("metadata: {name: all}", f"metadata: {{name: all, {what}: {{foo.com/a: b}}}}")
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    catalogue, kept, _ = catalogue_to_export([tmp_path])
+    found = [d["metadata"][what] for d in documents(catalogue, kept) if d["kind"] == "SLO"]
+    assert len(found) == 15
+    assert all(m["foo.com/a"] == "b" for m in found)
+
+
+def test_policies_of_one_name_that_differ_do_not_become_one(tmp_path: Path) -> None:
+    condition = {"severity": "page", "condition": {"kind": "burnrate", "threshold": 8, "lookbackWindow": "1h"}}
+    other = {"severity": "page", "condition": {"kind": "burnrate", "threshold": 4, "lookbackWindow": "6h"}}
+    slo = {"service": "s", "indicatorRef": "M1", "timeWindow": [{"duration": "10d", "isRolling": True}]}
+    own = {"windows": [{"severity": "page", "long": "1h", "budgetShare": 0.05}]}
+    made = [
+        {"apiVersion": "sloengine.dev/v1", "kind": "BurnPolicy", "metadata": {"name": "7d.10d"}, "spec": own},
+        *(
+            {
+                "apiVersion": "openslo/v1",
+                "kind": "SLO",
+                "metadata": {"name": name},
+                "spec": {**slo, "alertPolicies": uses},
+            }
+            for name, uses in {
+                "a": [{"metadata": {"name": "fast"}, "spec": {"conditions": [{"spec": condition}]}}],
+                "b": [{"metadata": {"name": "fast"}, "spec": {"conditions": [{"spec": other}]}}],
+                "c": [],
+                "d": ["7d.10d"],
+            }.items()
+        ),
+    ]
+    (tmp_path / "a.yaml").write_text(json.dumps(made), encoding="utf-8")
+    first, kept, _ = catalogue_to_export([tmp_path / "a.yaml"])
+    assert [s.policy.name for s in first.slos] == ["a.fast.10d", "b.fast.10d", "7d.10d", "7d.10d"]
+    second, _ = again(first, kept, tmp_path / "b.yaml")
+    assert [s.policy.windows for s in second.slos] == [s.policy.windows for s in first.slos]
+    assert len({s.policy.windows for s in second.slos}) == 4

@@ -214,3 +214,77 @@ def test_a_name_of_ours_can_not_stand_for_another_measure(tmp_path: Path) -> Non
     )
     problems = read(tmp_path, inline.rstrip() + "}}\n")[1]
     assert any("'M1' is inference success rate; an indicator of another kind needs another name" in p for p in problems)
+
+
+# --- burn policies
+
+
+OWN_POLICY = (
+    "---\napiVersion: sloengine.dev/v1\nkind: BurnPolicy\nmetadata: {name: mine}\n"
+    "spec: {windows: [{severity: page, long: 2h, factor: 8}]}\n"
+    "---\napiVersion: openslo/v1\nkind: AlertPolicy\nmetadata: {name: theirs}\nspec:\n  conditions:\n"
+    "    - kind: AlertCondition\n      metadata: {name: c}\n"
+    "      spec: {severity: page, condition: {kind: burnrate, threshold: 4, lookbackWindow: 6h}}\n"
+)
+
+
+def policies(folder: Path, for_all: str, *rows: str) -> tuple[dict[str, str], list[str]]:
+    text = (
+        "apiVersion: sloengine.dev/v1\nkind: Indicators\nmetadata: {name: d}\nspec:\n  service: digits\n  owner: ml\n"
+        f"  alertPolicies: {for_all}\n  indicators:\n" + "".join(f"    - {row}\n" for row in rows) + OWN_POLICY
+    )
+    catalogue, problems = read(folder, text)
+    return {s.name: s.policy.name for s in catalogue.slos}, problems
+
+
+def test_a_line_and_a_document_for_all_its_lines_name_burn_policies_as_an_slo_does(tmp_path: Path) -> None:
+    found, problems = policies(
+        tmp_path,
+        "[mine]",
+        "M1",
+        "{M2: {target: 0.99, alertPolicies: [theirs, {alertPolicyRef: gentle}]}}",
+        "{M11: {alertPolicies: []}}",
+        "{M7: {alertPolicies: }}",
+    )
+    assert problems == []
+    assert found == {
+        "d-success": "mine.30d",
+        "d-latency": "theirs.30d+gentle",
+        "d-cold-starts": "sre-workbook",
+        "d-saturation": "mine.30d",
+    }
+
+
+@pytest.mark.parametrize(
+    ("for_all", "row", "said"),
+    [
+        ("[]", "{M1: {alertPolicies: [gentel]}}", "9: error: unknown alert policy 'gentel'; did you mean 'gentle'?"),
+        ("[]", "{M1: {alertPolicies: [{}]}}", "9: error: give a policy's name, or one in place"),
+        ("[]", "{M1: {alertPolicies: mine}}", "9: error: M1: 'alertPolicies': Input should be a valid list"),
+        ("[]", "{M1: {alertPolicys: [mine]}}", "9: error: M1: 'alertPolicys'; did you mean 'alertPolicies'?"),
+        (
+            "[]",
+            "{M1: {alertPolicies: [sre-workbook], target: 0.9}}",
+            "9: error: policy 'sre-workbook', window 1h: burn rate 14.4 can't be reached, at target 0.9 it is at most 10",
+        ),
+        (
+            "[sre-workbook]",
+            "{M1: {timeWindow: [{duration: 1d, isRolling: true}]}}",
+            "9: error: policy 'sre-workbook', window 3d: longer than the SLO's window 1d",
+        ),
+        ("[sre-workbook]", "M14", "9: warning: policy 'sre-workbook': short window 5m, 30m, 2h, 6h rarely holds 2"),
+    ],
+)
+def test_a_policy_that_a_line_can_not_have_is_said_at_the_line(
+    for_all: str, row: str, said: str, tmp_path: Path
+) -> None:
+    _, problems = policies(tmp_path, for_all, row, "{M1: {name: other, alertPolicies: [mine, theirs]}}")
+    assert [p for p in problems if p.startswith(said)], problems
+    assert [p for p in problems if not p.startswith("9: ")] == []
+
+
+def test_a_wrong_policy_for_all_lines_is_said_once_and_where_it_stands(tmp_path: Path) -> None:
+    found, problems = policies(tmp_path, "[mine, gentel]", "M1", "{M2: {alertPolicies: [theirs]}}")
+    assert found == {}
+    assert [p for p in problems if "error" in p] == ["7: error: unknown alert policy 'gentel'; did you mean 'gentle'?"]
+    assert [b.name for b in check_catalogue([tmp_path])[0].broken] == ["Indicators d"]

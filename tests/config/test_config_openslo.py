@@ -461,3 +461,35 @@ def test_a_metric_source_that_is_wrong_is_said_at_its_line(type_: str, spec: str
     catalogue, problems = read(tmp_path, text)
     assert any(p.startswith("10: error: ") and said in p for p in problems), problems
     assert [b.name for b in catalogue.broken] == ["x"]
+
+
+def test_metadata_of_what_stands_in_place_is_named_as_not_acted_on(tmp_path: Path) -> None:
+    inline = RATIO.replace(
+        "metadata: {name: frames}", "metadata: {name: frames, labels: {a: b}, annotations: {c/d: e}}"
+    )
+    policy = (
+        "  alertPolicies:\n    - kind: AlertPolicy\n      metadata:\n        name: p\n        labels: {a: b}\n"
+        "      spec: {conditions: [{spec: {severity: page, condition: {threshold: 2, lookbackWindow: 1h}}}]}\n"
+    )
+    _, problems = read(tmp_path, document(indicator=f"indicator: {inline}", more=policy))
+    assert problems == [
+        "10: warning: labels of an indicator are not acted on",
+        "10: warning: annotations of an indicator are not acted on",
+        "18: warning: labels are not acted on",
+    ]
+
+
+def test_a_name_before_of_several_objectives_is_named_as_not_acted_on(tmp_path: Path) -> None:
+    text = document(
+        objectives="[{target: 0.99}, {target: 0.9}]", annotations="was: y", more="  alertPolicies: [gentle]\n"
+    )
+    catalogue, problems = read(tmp_path, text)
+    assert [s.was for s in catalogue.slos] == ["", ""]
+    assert problems == [
+        "8: warning: 'was' is not acted on: with several objectives nobody knows whose name it was",
+    ]
+
+
+def test_an_only_objective_may_name_the_slo(tmp_path: Path) -> None:
+    (found,) = slos(tmp_path, document(objectives="[{target: 0.99, displayName: Frames arrive}]"))
+    assert found.display_name == "Frames arrive"

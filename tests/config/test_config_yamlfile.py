@@ -1,5 +1,6 @@
 """YAML that remembers lines, and nothing that people or attackers put into a file makes it do anything but refuse."""
 
+import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -48,11 +49,31 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a key twice", "a: 1\nb: 2\na: 3\n", '3: error: not valid YAML: found duplicate key "a"'),
         ("an alias of nothing", "a: 1\nb: *c\n", "2: error: not valid YAML: found undefined alias"),
         ("a control character", b"a: \x00\n", "1: error: not valid YAML"),
-        ("not UTF-8", b"a: 1\nb: \xff\n", "1: error: can't be read: 'utf-8' codec can't decode byte 0xff"),
-        ("five megabytes", "a: " + "x" * 5 * 2**20, "1: error: larger than 4 MiB"),
+        ("not UTF-8", b"a: 1\nb: \xff\n", "2: error: can't be read: 'utf-8' codec can't decode byte 0xff"),
+        (
+            "not UTF-8, further down",
+            b"a: 1\n" * 9 + b"\xff",
+            "10: error: can't be read: 'utf-8' codec can't decode byte 0xff",
+        ),
+        ("two megabytes", "a: " + "x" * 2 * 2**20, "1: error: larger than 1 MiB"),
+        ("fifty megabytes", b"# " + b"x" * 50 * 2**20, "1: error: larger than 1 MiB"),
+        (
+            "three hundred thousand numbers",
+            "[" + "1," * 300_000 + "1]",
+            "1: error: holds more than 50000 line ends, commas",
+        ),
+        ("ten thousand documents and more", "---\n" * 20_000, "1: error: holds more than 50000 line ends, commas"),
+        (
+            "a month that is none",
+            "a: 1\nb: [1, 2026-13-41]\n",
+            "2: error: not valid YAML: '2026-13-41' is no value: month must",
+        ),
+        ("five thousand digits", "a: 1\nb: " + "9" * 5000, "2: error: not valid YAML: '999"),
+        ("a merge of itself", "a: &a\n  <<: *a\n", "1: error: not valid YAML: the parser gives up on it"),
+        ("nested far", "- " * 5000, "1: error: nested too deep"),
         ("an alias bomb", BOMB, "1: error: holds more than 200000 values once aliases are expanded"),
         ("a list that holds itself", "- &a [*a, *a]\n", "1: error: holds more than 200000 values"),
-        ("five hundred open brackets", "[" * 500, "1: error: not valid YAML"),
+        ("five hundred open brackets", "a: 1\nb: " + "[" * 500, "2: error: nested deeper than 200 brackets"),
     ],
 )
 def test_a_file_is_refused_with_its_line(case: str, content: str | bytes, said: str, tmp_path: Path) -> None:
@@ -62,7 +83,25 @@ def test_a_file_is_refused_with_its_line(case: str, content: str | bytes, said: 
 
 def test_a_missing_file_and_a_folder_are_refused_in_words(tmp_path: Path) -> None:
     assert "No such file" in refusal(tmp_path / "none.yaml")
-    assert "Is a directory" in refusal(tmp_path)
+    assert "it is not a file" in refusal(tmp_path)
+
+
+def test_a_pipe_and_a_device_without_end_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "folder.yaml").mkdir()
+    _, problems = check_catalogue([tmp_path])
+    said = "error: can't be read: it is not a file"
+    assert [str(p) for p in problems] == [f"{tmp_path}/{name}.yaml:1: {said}" for name in ("pipe", "zero")]
+
+
+def test_of_thousands_of_unknown_keys_the_first_hundred_are_named_and_the_rest_counted(tmp_path: Path) -> None:
+    keys = ", ".join(f"k{n}: 1" for n in range(3000))
+    head = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: x}\n"
+    path = write(tmp_path, f"{head}spec: {{service: a, indicatorRef: M1, {keys}}}\n")
+    _, problems = check_catalogue([path])
+    assert len(problems) == 101
+    assert "and 2900 more of this kind" in {p.message for p in problems}
 
 
 def test_a_list_of_thousands_of_aliases_of_itself_costs_neither_memory_nor_time(tmp_path: Path) -> None:
