@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from sloengine.errors import SloengineError, StoreError
+from sloengine.errors import StoreError
 from sloengine.evaluate.composite import compose
 from sloengine.evaluate.cube import COVERED, Cube, assemble, build
 from sloengine.evaluate.histogram import summarise
 from sloengine.evaluate.judge import judge_all
-from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
+from sloengine.evaluate.measure import Frame, exclude, frame_of, measure_plan
 from sloengine.jobs.deps import Deps
 from sloengine.model import Broken, BurnPolicy, Counts, Group, Latency, Sli, Slo, State, Status
-from sloengine.rollup.folds import folds_of
 from sloengine.rollup.plan import HOUR, floor_hour, floor_minute
 from sloengine.times import utc
 
@@ -35,17 +37,31 @@ def evaluate(engine: Deps, now: datetime) -> list[Status]:
     frame = frame_of(slos, exclusions, now)
     whole = read_cube(engine, frame)
     cube = exclude(whole, exclusions, frame)
-    measured: list[tuple[Slo, list[Measured]]] = []
-    failed: list[Status] = []
-    for slo in slos:
-        try:
-            measured.append((slo, measure(slo, cube, whole, frame, engine.matches)))
-        except SloengineError as error:
-            log.error("SLO %s could not be evaluated: %s", slo.name, error)
-            failed.append(_failed(slo, now, str(error)))
-    judged = judge_all(measured, engine.catalogue.nodes, now) + failed
+    plans = engine.matches.plans(slos, cube)
+    batches = [measure_plan(plan, cube, whole, frame) for plan in plans.plans]
+    found: dict[str, list[Status]] = {}
+    with _uncollected():
+        judged = judge_all(batches, engine.catalogue.nodes, now)
+    for status in judged:
+        found.setdefault(status.slo.name, []).append(status)
+    for slo, reason in plans.failed:
+        log.error("SLO %s could not be evaluated: %s", slo.name, reason)
+        found[slo.name] = [_failed(slo, now, reason)]
+    judged = [status for slo in slos for status in found.get(slo.name, ())]
     composed = [status for slo in engine.catalogue.slos if slo.components for status in compose(slo, judged)]
     return judged + composed + broken
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: a hundred thousand new values, none in a cycle, would make it run through all others."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def read_cube(engine: Deps, frame: Frame) -> Cube:
@@ -54,7 +70,7 @@ def read_cube(engine: Deps, frame: Frame) -> Cube:
     Raises:
         StoreError: ClickHouse did not answer, or does not know what it counted.
     """
-    folds = folds_of(engine.catalogue.slos)
+    folds = engine.folds()
     asked = {
         "cuts": list(frame.edges),
         "ragged_hours": sorted({floor_hour(edge) for edge in frame.edges}),
