@@ -96,7 +96,7 @@ def build(
     places = {key: place for place, key in enumerate(dict.fromkeys(owners))}
     found = np.array([places[key] for key in owners], dtype=np.intp)
     bands = np.array([row["Band"] for row in listed], dtype=np.intp)
-    figures = np.array([[row[name] for row in listed] for name in FIGURES], dtype=np.float64)
+    figures = [(name, np.array([row[name] for row in listed], dtype=np.float64)) for name in FIGURES]
     last_s = [utc(row["Last"]).timestamp() for row in listed]
     return _filled(Layout(tuple(places)), (found, bands), figures, last_s, (cuts, end))
 
@@ -155,18 +155,20 @@ NO, MAYBE, YES = 0, 1, 2
 def _filled(
     layout: Layout,
     cells: tuple[NDArray[np.intp], NDArray[np.intp]],
-    figures: Floats,
+    figures: Iterable[tuple[str, Floats]],
     last_s: Sequence[float] | NDArray[np.integer[Any]],
     frame: tuple[Sequence[datetime], datetime],
 ) -> Cube:
-    """``cells``: place and 1-based band of each row; ``figures``: shape (figures, rows); ``last_s``: since 1970, 0 for never."""
+    """``cells``: place and 1-based band of each row; ``figures``: of the rows, by name; ``last_s``: since 1970, 0 for never."""
     (places, bands), (cuts, end) = cells, frame
     shape = (len(layout.keys), len(cuts))
     cell = places * len(cuts) + bands - 1
-    tables = [np.bincount(cell, column, shape[0] * shape[1]).reshape(shape).astype(np.float64) for column in figures]
+    size = shape[0] * shape[1]
+    tables = {name: np.bincount(cell, column, size).astype(np.float64, copy=False) for name, column in figures}
+    tables = {name: table.reshape(shape) for name, table in tables.items()}
     newest = np.zeros(len(layout.keys))
     np.maximum.at(newest, places, np.asarray(last_s, dtype=np.float64))
-    return Cube(tuple(cuts), end, layout.keys, dict(zip(FIGURES, tables, strict=True)), newest, layout)
+    return Cube(tuple(cuts), end, layout.keys, tables, newest, layout)
 
 
 Ids = NDArray[np.uint64]
@@ -216,22 +218,25 @@ def _without_device(key: Key, nodewise: frozenset[str]) -> Key:
 def assemble(
     rows: NDArray[Any], places: NDArray[np.intp], layout: Layout, frame: tuple[Sequence[datetime], datetime]
 ) -> Cube:
-    """A cube from ``window_bands.sql``, a structured array of ``Band`` (1-based), figures and ``Last`` (seconds since 1970).
+    """A cube from ``window_bands.sql``, a structured array of ``Cut``, figures and ``Last``; times in seconds since 1970.
 
     ``places``: of each row's key. ``frame``: cuts and end.
     """
-    figures = np.array([rows[name] for name in FIGURES], dtype=np.float64)
-    return _filled(layout, (places, rows["Band"].astype(np.intp)), figures, rows["Last"], frame)
+    bands = np.searchsorted([cut.timestamp() for cut in frame[0]], rows["Cut"], side="right")
+    figures = ((name, rows[name].astype(np.float64)) for name in FIGURES)
+    return _filled(layout, (places, bands), figures, rows["Last"], frame)
 
 
 def without(cube: Cube, out: Mapping[int, Floats]) -> Cube:
     """The cube less excluded time: for the place of a key, 1 in each band that does not count for it."""
     if not out:
         return cube
-    kept = np.ones((len(cube.keys), len(cube.cuts)))
-    for place, bands in out.items():
-        kept[place] -= bands
-    return replace(cube, figures={name: table * kept for name, table in cube.figures.items()})
+    held = np.array(sorted(out), dtype=np.intp)
+    kept = 1 - np.array([out[place] for place in held.tolist()])
+    figures = {name: table.copy() for name, table in cube.figures.items()}
+    for table in figures.values():
+        table[held] *= kept
+    return replace(cube, figures=figures)
 
 
 # --- which rows count as what

@@ -13,6 +13,7 @@ import numpy as np
 from sloengine.errors import StoreError
 from sloengine.evaluate.composite import compose
 from sloengine.evaluate.cube import COVERED, Cube, assemble, build
+from sloengine.evaluate.exclusions import TooManyCuts
 from sloengine.evaluate.histogram import summarise
 from sloengine.evaluate.judge import judge_all
 from sloengine.evaluate.measure import Frame, exclude, frame_of, measure_plan
@@ -25,6 +26,9 @@ log = logging.getLogger("sloengine.jobs")
 
 FEW = 500
 """New keys that are asked for by id; parameters travel in the address."""
+
+ROWS_MAX, CELLS_MAX = 3_000_000, 3_000_000
+"""Sums per key and band that are asked for, and kept: about 60 and 80 bytes each, so that the engine stays below 500 MB."""
 
 
 def evaluate(engine: Deps, now: datetime) -> list[Status]:
@@ -69,6 +73,7 @@ def read_cube(engine: Deps, frame: Frame) -> Cube:
 
     Raises:
         StoreError: ClickHouse did not answer, or does not know what it counted.
+        TooManyCuts: keys and bands are so many that their sums would not fit into the engine's memory.
     """
     folds = engine.folds()
     asked = {
@@ -77,7 +82,9 @@ def read_cube(engine: Deps, frame: Frame) -> Cube:
         "ragged_days": sorted({floor_hour(edge).replace(hour=0) for edge in frame.edges}),
         "measures": sorted({fold.measure for fold in folds} | {COVERED}),
     }
-    bands = engine.store.table("window_bands", **asked, end=frame.at)
+    bands = engine.store.table("window_bands", **asked, end=frame.at, rows_max=ROWS_MAX + 1)
+    if len(bands) > ROWS_MAX:
+        raise _too_much(len(frame.edges), f"more than {ROWS_MAX} sums")
     if not bands.size:
         return build((), frame.edges, frame.at, utc)
     ids, rows = np.unique(bands["KeyId"], return_inverse=True)
@@ -90,7 +97,16 @@ def read_cube(engine: Deps, frame: Frame) -> Cube:
             f"{len(lost)} keys of the buckets have no name in the store: count_days was not folded for them"
         )
     layout, places = keys.lay_out(ids, (fold.measure for fold in folds if "device" in fold.detail))
+    if (cells := len(layout.keys) * len(frame.edges)) > CELLS_MAX:
+        raise _too_much(len(frame.edges), f"{cells} sums of {len(layout.keys)} keys, {CELLS_MAX} at most")
     return assemble(bands, places[rows], layout, (frame.edges, frame.at))
+
+
+def _too_much(bands: int, what: str) -> TooManyCuts:
+    advice = "let exclusions happen less often or last longer each time, share windows, or count by fewer dimensions"
+    return TooManyCuts(
+        f"windows, dated targets and exclusions cut time into {bands} bands, which makes {what}: {advice}", None
+    )
 
 
 def _failed(slo: Slo, now: datetime, reason: str) -> Status:

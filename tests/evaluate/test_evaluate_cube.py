@@ -70,11 +70,13 @@ def test_shares_of_many_keys_are_those_of_each(sli: Sli, where: tuple[Matcher, .
 
 
 def rows(*cells: tuple[int, int, float]) -> np.ndarray:
-    """Key id, band, events; the newest minute is the band's number."""
-    kinds = [("KeyId", "<u8"), ("Band", "<u4"), *((name, "<f8") for name in FIGURES), ("Last", "<u4")]
-    values = [
-        (k, b, *(e if n in ("Events", "Squares") else 0.0 for n in FIGURES), b * 60 if e else 0) for k, b, e in cells
-    ]
+    """Key id, band, events; bands are minutes from AT, and the newest minute is the band's number."""
+    kinds = [("KeyId", "<u8"), ("Cut", "<u4"), *((name, "<f8") for name in FIGURES), ("Last", "<u4")]
+    begin = int(AT.timestamp())
+    values = []
+    for k, b, e in cells:
+        figures = (e if name in ("Events", "Squares") else 0.0 for name in FIGURES)
+        values.append((k, begin + 60 * (b - 1), *figures, b * 60 if e else 0))
     return np.array(values, dtype=kinds)
 
 
