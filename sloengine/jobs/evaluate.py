@@ -27,7 +27,7 @@ log = logging.getLogger("sloengine.jobs")
 FEW = 500
 """New keys that are asked for by id; parameters travel in the address."""
 
-ROWS_MAX, CELLS_MAX = 3_000_000, 3_000_000
+ROWS_MAX, CELLS_MAX = 2_000_000, 2_000_000
 """Sums per key and band that are asked for, and kept: about 60 and 80 bytes each, so that the engine stays below 500 MB."""
 
 

@@ -126,7 +126,7 @@ def _asked(frame: Frame) -> dict[str, Any]:
         "ragged_hours": sorted({floor_hour(edge) for edge in frame.edges}),
         "ragged_days": sorted({floor_hour(edge).replace(hour=0) for edge in frame.edges}),
         "measures": [COVERED, REQUESTS],
-        "rows_max": 3_000_000,
+        "rows_max": 2_000_001,
     }
 
 
