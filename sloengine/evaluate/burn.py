@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sloengine.evaluate.interval import lower_bounds
+from sloengine.evaluate.tally import Bools, Floats, Tally, numbers, tally_of
 from sloengine.model import Budget, BurnReading, BurnWindow, Counts, Slo
 
 
@@ -42,11 +44,11 @@ def budget_of(
 
     An objective that changed is not retroactive: each event is allowed for by the target of its own time.
     """
-    valid = math.fsum(c.valid for _, c in parts)
+    valid = math.fsum([c.valid for _, c in parts])
     if not valid:
         return None
-    allowed = math.fsum((1 - t) * c.valid for t, c in parts)
-    spent = math.fsum(c.bad for _, c in parts)
+    allowed = math.fsum([(1 - t) * c.valid for t, c in parts])
+    spent = math.fsum([c.bad for _, c in parts])
     remaining = 1 - spent / allowed if allowed else 1 - spent
     left_s = remaining * (allowed / valid) * length.total_seconds()
     return Budget(allowed, spent, remaining, left_s, _exhausts_in(remaining, burn, length), slo.reserve)
@@ -63,59 +65,97 @@ def _exhausts_in(remaining: float, burn: float | None, length: timedelta) -> tim
 
 def read_burns(slo: Slo, by_window: Mapping[timedelta, Counts], length: timedelta) -> tuple[BurnReading, ...]:
     """Each window pair of the SLO's policy, measured; ``length`` is that of the SLO's window as it is now."""
-    return read_all_burns([(slo, by_window, length)])[0]
+    spans = {span: column for column, span in enumerate(by_window)}
+    return read_all_burns([slo], tally_of([list(by_window.values())]), spans, length)[0]
 
 
 def read_all_burns(
-    slices: Iterable[tuple[Slo, Mapping[timedelta, Counts], timedelta]],
+    slos: Sequence[Slo], found: Tally, spans: Mapping[timedelta, int], length: timedelta
 ) -> list[tuple[BurnReading, ...]]:
-    """:func:`read_burns` of many slices: bounds are worked out for all of them at once, which costs little more than for one."""
-    read: list[list[BurnReading]] = []
-    doubtful: list[tuple[int, int, Counts, float | None, float]] = []
-    for slo, by_window, length in slices:
-        found: list[BurnReading] = []
-        for pair in slo.policy.windows:
-            reading = _read(slo, pair, by_window, length)
-            if reading.over and not slo.zero_tolerance:
-                # Only where a point is over the line is it worth asking how sure that is.
-                heaviest = _weight_of_good(by_window[max(by_window)] if by_window else Counts())
-                line = reading.factor * (1 - slo.target)
-                doubtful.append((len(read), len(found), by_window.get(pair.long, Counts()), heaviest, line))
-            found.append(reading)
-        read.append(found)
-    bounds = _bounds([(counts, heaviest) for _, _, counts, heaviest, _ in doubtful])
-    for (row, column, _, _, line), bound in zip(doubtful, bounds, strict=True):
-        read[row][column] = replace(read[row][column], sure=bound > line)
-    return [tuple(found) for found in read]
+    """:func:`read_burns` of many slices. ``slos``: of each slice, all of one policy and window; ``spans``: the column of each
+    alert window, a window that has none being empty."""
+    if not slos:
+        return []
+    lines = _Lines.of(slos)
+    readings = [_read(lines, pair, found, spans, length) for pair in slos[0].policy.windows]
+    return list(zip(*readings, strict=True)) if readings else [()] * len(slos)
 
 
-def _bounds(asked: Sequence[tuple[Counts, float | None]]) -> list[float]:
-    """Lower bounds of the bad ratio; with the weight of a good event where it is known."""
-    out = [0.0] * len(asked)
-    for known in (False, True):
-        places = [n for n, (_, weight) in enumerate(asked) if (weight is not None) is known]
-        if places:
-            listed = [asked[n][0] for n in places]
-            good, bad, good_squares, bad_squares = np.array(
-                [(c.good, c.bad, *c.squares) for c in listed], dtype=float
-            ).T
-            weights = np.array([asked[n][1] for n in places], dtype=float) if known else None
-            found = lower_bounds(good, bad, good_squares, bad_squares, good_weight=weights)
-            for place, bound in zip(places, found.tolist(), strict=True):
-                out[place] = bound
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """What each slice is held to; shape (slices,)."""
+
+    targets: Floats
+    none: Bools
+    """Where no bad event is tolerated."""
+    single: Bools
+    """Where nothing bad is allowed, burn is the number of bad events."""
+
+    @staticmethod
+    def of(slos: Sequence[Slo]) -> _Lines:
+        targets = np.array([slo.target for slo in slos], dtype=np.float64)
+        return _Lines(targets, np.array([slo.zero_tolerance for slo in slos], dtype=np.bool_), targets == 1)
+
+
+def _read(
+    lines: _Lines, pair: BurnWindow, found: Tally, spans: Mapping[timedelta, int], length: timedelta
+) -> list[BurnReading]:
+    """One window pair of every slice."""
+    factor = pair.factor(length)
+    factors = np.where(lines.none, 0.0, factor)
+    long, short = _burns(lines, found, spans.get(pair.long)), _burns(lines, found, spans.get(pair.short))
+    # Without valid events a burn is NaN, which is over nothing.
+    doubtful = np.flatnonzero((long > factors) & (short > factors) & ~lines.none)
+    unsure: set[int] = set()
+    if doubtful.size:
+        # Only where a point is over the line is it worth asking how sure that is.
+        bounds = _bounds(found, doubtful, spans[pair.long], spans[max(spans)])
+        unsure = set(doubtful[bounds <= factors[doubtful] * (1 - lines.targets[doubtful])].tolist())
+    return [
+        BurnReading(pair, line, far, near, number not in unsure)
+        for number, (line, far, near) in enumerate(
+            zip(factors.tolist(), _known(lines, long), _known(lines, short), strict=True)
+        )
+    ]
+
+
+def _burns(lines: _Lines, found: Tally, column: int | None) -> Floats:
+    """:func:`burn_rate` of every slice; NaN without valid events."""
+    empty = np.full(len(lines.targets), np.nan)
+    if column is None:
+        return empty
+    bad = found.bad[:, column]
+    valid = found.good[:, column] + bad
+    ratio = np.divide(bad, valid, out=empty, where=valid != 0)
+    rate = np.divide(ratio, 1 - lines.targets, out=np.full_like(ratio, np.nan), where=~lines.single)
+    return np.where(lines.single & (valid != 0), bad, rate)
+
+
+def _known(lines: _Lines, burns: Floats) -> list[float | None]:
+    """Plain numbers; None for NaN. What is a number of events stays a whole one."""
+    found: list[float | None] = burns.tolist()
+    for number in np.flatnonzero(np.isnan(burns)).tolist():
+        found[number] = None
+    for number in np.flatnonzero(lines.single & ~np.isnan(burns)).tolist():
+        (found[number],) = numbers(burns[number : number + 1])
+    return found
+
+
+def _bounds(found: Tally, slices: NDArray[np.intp], column: int, longest: int) -> Floats:
+    """Lower bounds of the bad ratio of some slices; with the weight of a good event where the longest window knows it.
+
+    A tail sampler that keeps few good events may have kept none in a short window, and the errors seen there would look like all
+    there was.
+    """
+    known = found.sampled[slices, longest] & (found.good[slices, longest] != 0)
+    out = np.zeros(len(slices))
+    for with_weight in (False, True):
+        some = slices[known == with_weight]
+        if some.size:
+            sums = (found.good, found.bad, found.good_squares, found.bad_squares)
+            weight = found.good_squares[some, longest] / found.good[some, longest] if with_weight else None
+            out[known == with_weight] = lower_bounds(*(part[some, column] for part in sums), good_weight=weight)
     return out
-
-
-def _weight_of_good(counts: Counts) -> float | None:
-    """What a good event weighs in a slice's sampling. A tail sampler that keeps few of them may have kept none in a short window,
-    and the errors seen there would look like all there was."""
-    return counts.squares[0] / counts.good if counts.sampled and counts.good else None
-
-
-def _read(slo: Slo, pair: BurnWindow, by_window: Mapping[timedelta, Counts], length: timedelta) -> BurnReading:
-    long, short = by_window.get(pair.long, Counts()), by_window.get(pair.short, Counts())
-    factor = 0.0 if slo.zero_tolerance else pair.factor(length)
-    return BurnReading(pair, factor, burn_rate(long, slo.target), burn_rate(short, slo.target))
 
 
 def windows_of(slo: Slo) -> set[timedelta]:

@@ -10,14 +10,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sloengine.model import DIMENSIONS, Counts, Group, Matcher, Selector, Slo
+from sloengine.model import DIMENSIONS, Group, Matcher, Selector, Slo
 
 VALUE = "value"
 Floats = NDArray[np.float64]
@@ -64,39 +64,31 @@ class Cube:
     end: datetime
     keys: tuple[Key, ...]
     figures: Mapping[str, Floats]
-    last: tuple[datetime | None, ...]
-    """The newest minute of each key that holds data."""
+    last_s: Floats
+    """The newest minute of each key that holds data, in seconds since 1970; 0 for never."""
     layout: Layout = field(repr=False, compare=False)
     _summed: dict[bytes, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def places(self, measures: Iterable[str], service: str) -> list[int]:
         return [place for measure in sorted(set(measures)) for place in self.layout.index.get((measure, service), ())]
 
-    def plain(self, places: NDArray[np.int32]) -> bool:
-        """Whether every event of these keys counts once and nothing about it is in doubt: no weights, no marks."""
+    def plain_keys(self) -> NDArray[np.bool_]:
+        """Whether every event of each key counts once and nothing about it is in doubt: no weights, no marks."""
         name = b"plain"
         if name not in self._summed:
-            odd = self.figures["Events"] != self.figures["Squares"]
+            odd = (self.figures["Events"] != self.figures["Squares"]).any(axis=1)
             for figure in ("Unweighted", "Bridged", "Shifted"):
-                odd |= self.figures[figure] != 0
-            self._summed[name] = (~odd.any(axis=1)).astype(np.float64)
-        return bool(self._summed[name][places].all())
-
-    def newest(self, places: NDArray[np.int32]) -> datetime | None:
-        """The newest minute in which any of these keys holds data."""
-        name = b"newest"
-        if name not in self._summed:
-            self._summed[name] = np.array([0.0 if last is None else last.timestamp() for last in self.last])
-        second = self._summed[name][places].max(initial=0.0)
-        return datetime.fromtimestamp(float(second), UTC) if second else None
+                odd |= self.figures[figure].any(axis=1)
+            self._summed[name] = (~odd).astype(np.float64)
+        plain: NDArray[np.bool_] = self._summed[name] != 0
+        return plain
 
     def windows(self, masks: Floats) -> Floats:
         """Figures by window, shape (figures, keys, windows), in the order of ``FIGURES``. Most SLOs share their windows, so all
         keys are summed at once, the first time that these masks are asked for."""
         name = masks.tobytes()
         if name not in self._summed:
-            stacked = np.concatenate([self.figures[figure] for figure in FIGURES])
-            self._summed[name] = (stacked @ masks.T).reshape(len(FIGURES), len(self.keys), len(masks))
+            self._summed[name] = np.array([self.figures[figure] @ masks.T for figure in FIGURES])
         return self._summed[name]
 
 
@@ -109,7 +101,7 @@ def build(
     places = {key: place for place, key in enumerate(dict.fromkeys(owners))}
     found = np.array([places[key] for key in owners], dtype=np.intp)
     bands = np.array([row["Band"] for row in listed], dtype=np.intp)
-    figures = np.array([[row[name] for row in listed] for name in FIGURES], dtype=np.float64)
+    figures = [(name, np.array([row[name] for row in listed], dtype=np.float64)) for name in FIGURES]
     last_s = [utc(row["Last"]).timestamp() for row in listed]
     return _filled(Layout(tuple(places)), (found, bands), figures, last_s, (cuts, end))
 
@@ -168,21 +160,20 @@ NO, MAYBE, YES = 0, 1, 2
 def _filled(
     layout: Layout,
     cells: tuple[NDArray[np.intp], NDArray[np.intp]],
-    figures: Floats,
+    figures: Iterable[tuple[str, Floats]],
     last_s: Sequence[float] | NDArray[np.integer[Any]],
     frame: tuple[Sequence[datetime], datetime],
 ) -> Cube:
-    """``cells``: place and 1-based band of each row; ``figures``: shape (figures, rows); ``last_s``: since 1970, 0 for never."""
+    """``cells``: place and 1-based band of each row; ``figures``: of the rows, by name; ``last_s``: since 1970, 0 for never."""
     (places, bands), (cuts, end) = cells, frame
     shape = (len(layout.keys), len(cuts))
     cell = places * len(cuts) + bands - 1
-    tables = [np.bincount(cell, column, shape[0] * shape[1]).reshape(shape).astype(np.float64) for column in figures]
+    size = shape[0] * shape[1]
+    tables = {name: np.bincount(cell, column, size).astype(np.float64, copy=False) for name, column in figures}
+    tables = {name: table.reshape(shape) for name, table in tables.items()}
     newest = np.zeros(len(layout.keys))
     np.maximum.at(newest, places, np.asarray(last_s, dtype=np.float64))
-    seconds = newest.tolist()
-    moments = {second: datetime.fromtimestamp(second, UTC) if second > 0 else None for second in set(seconds)}
-    last = tuple(moments[second] for second in seconds)
-    return Cube(tuple(cuts), end, layout.keys, dict(zip(FIGURES, tables, strict=True)), last, layout)
+    return Cube(tuple(cuts), end, layout.keys, tables, newest, layout)
 
 
 Ids = NDArray[np.uint64]
@@ -232,22 +223,25 @@ def _without_device(key: Key, nodewise: frozenset[str]) -> Key:
 def assemble(
     rows: NDArray[Any], places: NDArray[np.intp], layout: Layout, frame: tuple[Sequence[datetime], datetime]
 ) -> Cube:
-    """A cube from ``window_bands.sql``, a structured array of ``Band`` (1-based), figures and ``Last`` (seconds since 1970).
+    """A cube from ``window_bands.sql``, a structured array of ``Cut``, figures and ``Last``; times in seconds since 1970.
 
     ``places``: of each row's key. ``frame``: cuts and end.
     """
-    figures = np.array([rows[name] for name in FIGURES], dtype=np.float64)
-    return _filled(layout, (places, rows["Band"].astype(np.intp)), figures, rows["Last"], frame)
+    bands = np.searchsorted([cut.timestamp() for cut in frame[0]], rows["Cut"], side="right")
+    figures = ((name, rows[name].astype(np.float64)) for name in FIGURES)
+    return _filled(layout, (places, bands), figures, rows["Last"], frame)
 
 
 def without(cube: Cube, out: Mapping[int, Floats]) -> Cube:
     """The cube less excluded time: for the place of a key, 1 in each band that does not count for it."""
     if not out:
         return cube
-    kept = np.ones((len(cube.keys), len(cube.cuts)))
-    for place, bands in out.items():
-        kept[place] -= bands
-    return replace(cube, figures={name: table * kept for name, table in cube.figures.items()})
+    held = np.array(sorted(out), dtype=np.intp)
+    kept = 1 - np.array([out[place] for place in held.tolist()])
+    figures = {name: table.copy() for name, table in cube.figures.items()}
+    for table in figures.values():
+        table[held] *= kept
+    return replace(cube, figures=figures)
 
 
 # --- which rows count as what
@@ -380,100 +374,3 @@ class Slice:
     places: NDArray[np.int32]
     shares: NDArray[np.int8]
     """Shape (3, keys): good, bad, unknown."""
-
-
-class Matches:
-    """Remembers what each key contributes to each SLO: keys stay the same from tick to tick."""
-
-    def __init__(self) -> None:
-        self.keys = Keys()
-        self._slices: dict[str, tuple[Layout, list[Slice]]] = {}
-        self._admitted: dict[str, set[Group]] = {}
-
-    def admit(self, slo: Slo, slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice]]:
-        """Slices within the SLO's cardinality budget, and the rest. Who was in stays in: an alert must not lose its identity
-        because another slice grew."""
-        held = self._admitted.setdefault(slo.name, set())
-        held &= {slice_.group for slice_ in slices}
-        for slice_ in sorted(slices, key=lambda s: s.group):
-            if len(held) < slo.slices_max:
-                held.add(slice_.group)
-        return [s for s in slices if s.group in held], [s for s in slices if s.group not in held]
-
-    def slices(self, slo: Slo, cube: Cube, by: Sequence[str] | None = None) -> list[Slice]:
-        """Keys of each combination of ``by`` (the SLO's own unless given) that has any."""
-        names = tuple(slo.by if by is None else by)
-        owner = f"{slo.name}\x00{names}"
-        held = self._slices.get(owner)
-        if held is None or held[0] is not cube.layout:
-            held = self._slices[owner] = cube.layout, _sliced(slo, cube, names)
-        return held[1]
-
-
-def _counted(slo: Slo) -> tuple[Selector, ...]:
-    return slo.sli.good + slo.sli.bad + slo.sli.total
-
-
-def _sliced(slo: Slo, cube: Cube, names: Sequence[str]) -> list[Slice]:
-    candidates = np.array(cube.places((s.measure for s in _counted(slo)), slo.service), dtype=np.int32)
-    if not candidates.size:
-        return []
-    places, shares = shares_of(slo, cube.layout, candidates)
-    number = np.zeros(len(places), dtype=np.int64)
-    for name in names:
-        codes, values = cube.layout.column(name)
-        # Codes of combinations stay as small as there are combinations: ten columns of a thousand values would overflow.
-        number = np.unique(number * len(values) + codes[places], return_inverse=True)[1]
-    order = np.argsort(number, kind="stable")
-    ends = np.flatnonzero(np.diff(number[order])) + 1
-    return [
-        Slice(_group_of(cube, int(places[held[0]]), names), places[held], np.ascontiguousarray(shares[:, held]))
-        for held in np.split(order, ends)
-        if held.size
-    ]
-
-
-def _group_of(cube: Cube, place: int, names: Sequence[str]) -> Group:
-    return tuple((name, cube.keys[place].get(name)) for name in names)
-
-
-# --- sums
-
-
-def sums(cube: Cube, slice_: Slice, masks: NDArray[np.float64]) -> list[Counts]:
-    """Counts of a slice for each row of ``masks`` (windows, bands), whose cells say which bands belong to the window."""
-    shares = slice_.shares.astype(np.float64)
-    if cube.plain(slice_.places):
-        # Nearly all slices: three of the eight figures say everything.
-        figures = _figures(shares @ cube.windows(masks)[0, slice_.places])
-        return [Counts(good, bad, unknown) for good, bad, unknown in zip(*figures, strict=True)]
-    events, squares, unweighted, *marks = cube.windows(masks)[:, slice_.places]
-    sides = np.abs(shares[:2])
-    # A span of unknown weight may be any of the slice's: it is unknown whatever it was.
-    found = [*(shares @ events), unweighted.sum(axis=0), *(sides @ squares), *(sides.sum(axis=0) @ marks)]
-    good, bad, unknown, unsure, good_squares, bad_squares, bridged, shifted = _figures(np.array(found))
-    exact = np.array_equal(events, squares)
-    return [
-        Counts(
-            good=good[w],
-            bad=bad[w],
-            unknown=unknown[w] + unsure[w],
-            # Where nothing is left after a subtraction, nothing is known of its weight either.
-            good_squares=None if exact else good_squares[w] if good[w] else 0,
-            bad_squares=None if exact else bad_squares[w] if bad[w] else 0,
-            bridged=bridged[w],
-            shifted=shifted[w],
-        )
-        for w in range(len(masks))
-    ]
-
-
-def _figures(values: Floats) -> list[list[float]]:
-    """To a millionth; not negative, where two metrics that don't fit together were subtracted; whole where they are whole."""
-    whole = np.rint(values)
-    near = np.where(np.abs(values - whole) < 5e-7, whole, np.round(values, 6))
-    np.maximum(near, 0.0, out=near)
-    if np.array_equal(near, whole) and near.max(initial=0.0) < 2**62:
-        whole_numbers: list[list[float]] = near.astype(np.int64).tolist()
-        return whole_numbers
-    return [[int(v) if v.is_integer() else v for v in row] for row in near.tolist()]

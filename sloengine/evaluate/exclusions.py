@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sloengine.evaluate.cube import COVERED, Key, holds, matches
+import numpy as np
+from numpy.typing import NDArray
+
+from sloengine.evaluate.cube import COVERED, YES, Key, Layout, holds, matches
 from sloengine.evaluate.periods import Interval, Window, bounds, floor_minute, instant_of, wall_of
 from sloengine.marked import OF_NODES, mark_of
-from sloengine.model import DatedTarget, Exclusion, Node
+from sloengine.model import DatedTarget, Exclusion, Matcher, Node
 from sloengine.recurrence import parse_rule, starts
 
 MINUTE = timedelta(minutes=1)
+Bools = NDArray[np.bool_]
 CUTS_MAX = 2_000
 """A tick's SQL grows with its cuts."""
 
@@ -83,6 +87,26 @@ def concern(exclusion: Exclusion) -> Callable[[Key], bool]:
         return all(key.get(matcher.name) != "" and holds(matcher, key) for matcher in own)
 
     return concerned
+
+
+def concerned(exclusion: Exclusion, layout: Layout) -> Bools:
+    """:func:`concern` of all keys, each distinct value asked once; shape (keys,)."""
+    every = np.arange(len(layout.keys), dtype=np.int32)
+    mark = mark_of(exclusion)
+    own = mark.where if mark else ()
+
+    def all_hold(matchers: Iterable[Matcher]) -> Bools:
+        held = [layout.held(matcher, every) == YES for matcher in matchers]
+        return np.asarray(np.logical_and.reduce(held), dtype=np.bool_) if held else np.ones(len(every), dtype=np.bool_)
+
+    found = all_hold(matcher for matcher in exclusion.where if matcher not in own)
+    if mark is not None:
+        known = all_hold([*own, *(Matcher(matcher.name, "!=", "") for matcher in own)])
+        found &= all_hold([Matcher(mark.name, "=", "1")]) | known
+    if not {matcher.name for matcher in exclusion.where} <= OF_NODES:
+        codes, measures = layout.column("")
+        found &= np.array([measure != COVERED for measure in measures], dtype=np.bool_)[codes]
+    return found
 
 
 def absences(

@@ -1,17 +1,17 @@
-"""From the cube to what an SLO measured in each of its slices and windows. Pure."""
+"""From the cube to what SLOs measured in each of their slices and windows. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.burn import windows_of
-from sloengine.evaluate.cube import COVERED, Cube, Matches, Slice, sums, without
-from sloengine.evaluate.exclusions import MINUTE, concern, cuts, mask, occurrences
+from sloengine.evaluate.cube import Cube, without
+from sloengine.evaluate.exclusions import MINUTE, concerned, cuts, mask, occurrences
 from sloengine.evaluate.fleet import Spread, spread_of_events, spread_of_nodes
 from sloengine.evaluate.periods import (
     RollingWindow,
@@ -20,10 +20,9 @@ from sloengine.evaluate.periods import (
     floor_minute,
     targets_between,
 )
-from sloengine.model import Counts, Exclusion, Group, Quantifier, Slo, Unknown, Weighting
-
-OTHER = "other"
-"""Name of the slice that holds what the cardinality budget folds away."""
+from sloengine.evaluate.plan import Matches, Plan
+from sloengine.evaluate.tally import Floats, Tally, over_policy, tally, tally_of
+from sloengine.model import Counts, Exclusion, Group, Quantifier, Slo, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,37 @@ class Measured:
     folded: int = 0
     """Slices beyond the cardinality budget that this one, called ``other``, holds."""
     spread: Spread | None = None
-    """How much the nodes (or sites) behind the window differ, where buckets tell them apart."""
+    """How much the nodes behind the window's ratio differ; None where buckets don't tell them apart."""
+
+
+NOTHING: Mapping[str, Counts] = {}
+NONE = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the slices of SLOs of one window and burn policy measured; :class:`Measured` of each, as columns."""
+
+    listed: tuple[Slo, ...]
+    """All SLOs; some may have no slice."""
+    slos: tuple[Slo, ...]
+    """Of each slice."""
+    groups: tuple[Group, ...]
+    tally: Tally
+    """First the window, then its parts of one target each, then the alert windows."""
+    targets: tuple[tuple[float, ...], ...]
+    """Of each slice, those of the parts."""
+    spans: Mapping[timedelta, int]
+    """The column of each alert window."""
+    covered_s: tuple[float, ...]
+    last: tuple[datetime | None, ...]
+    versions: Sequence[Mapping[str, Counts]]
+    excluded: Sequence[Counts]
+    nodes: Mapping[int, Mapping[str, Counts]]
+    """By number of the slice."""
+    folded: tuple[int, ...]
+    spreads: Mapping[int, Spread]
+    """By number of the slice, where buckets tell nodes apart."""
 
 
 def window_of(slo: Slo) -> Window:
@@ -139,43 +168,93 @@ def exclude(cube: Cube, exclusions: Iterable[Exclusion], frame: Frame) -> Cube:
     out: dict[int, NDArray[np.float64]] = {}
     for exclusion in exclusions:
         spans = occurrences(exclusion, frame.edges[0], frame.at + MINUTE)
-        bands = np.max([frame.bands(*span) for span in spans], axis=0, initial=0.0) if spans else None
-        if bands is None:
+        if not spans:
             continue
-        concerned = concern(exclusion)
-        for place, key in enumerate(cube.keys):
-            if concerned(key):
-                out[place] = np.maximum(out.get(place, 0.0), bands)
+        bands = np.max([frame.bands(*span) for span in spans], axis=0)
+        for place in np.flatnonzero(concerned(exclusion, cube.layout)):
+            out[int(place)] = np.maximum(out[int(place)], bands) if int(place) in out else bands
     return without(cube, out)
 
 
 def measure(slo: Slo, cube: Cube, whole: Cube, frame: Frame, matches: Matches) -> list[Measured]:
-    """What each slice of an SLO measured. ``cube`` is without excluded time, ``whole`` with it."""
-    asked = frame.asked(slo)
-    spans, targets, table = asked.spans, asked.targets, asked.table
-    covered = _covered(slo, cube, table[0])
-    versions = _versions(slo, cube, asked.shortest, matches)
-    out: list[Measured] = []
-    for slice_, folded in _within_budget(slo, cube, matches):
-        found, nodes = _counts(slo, cube, slice_, table)
-        spread = _spread(slo, cube, slice_, (table, found[0]), nodes)
-        by_span = dict(zip(spans, found[1 + len(targets) :], strict=True))
-        window = found[0] + Counts(covered_s=covered.get(_known(slice_.group), 0.0))
-        out.append(
-            Measured(
-                group=slice_.group,
-                window=window,
-                spans={**by_span, **dict.fromkeys(_own(slo), window)},
-                last=whole.newest(slice_.places),
-                versions=versions.get(slice_.group, {}),
-                parts=tuple(zip(targets, found[1 : 1 + len(targets)], strict=True)),
-                excluded=_excluded(slo, cube, whole, slice_, table[:1]),
-                nodes=nodes,
-                folded=folded,
-                spread=spread,
-            )
-        )
+    """What each slice of an SLO measured. ``cube`` is without excluded time, ``whole`` with it.
+
+    Raises:
+        ValueError: the SLO can't be matched with keys.
+    """
+    found = matches.plans([slo], cube)
+    for _, reason in found.failed:
+        raise ValueError(reason)
+    return [item for plan in found.plans for item in _apart(measure_plan(plan, cube, whole, frame))]
+
+
+def measure_plan(plan: Plan, cube: Cube, whole: Cube, frame: Frame) -> Batch:
+    """:func:`measure` of many slices at once."""
+    asked = frame.asked(plan.listed[0])
+    found, nodes = _tallied(plan, cube, asked.table)
+    first = 1 + len(asked.targets)
+    slices = range(len(plan.groups))
+    return Batch(
+        listed=plan.listed,
+        slos=plan.slos,
+        groups=plan.groups,
+        tally=found,
+        targets=(asked.targets,) * len(slices),
+        spans={
+            **{span: first + n for n, span in enumerate(asked.spans)},
+            **dict.fromkeys(_own(plan.listed[0]), 0),
+        },
+        covered_s=_covered_s(plan, cube, asked.table),
+        last=_last(plan, whole),
+        versions=_versions(plan, cube, asked.shortest),
+        excluded=_excluded(plan, cube, whole, asked.table[:1]),
+        nodes=nodes,
+        folded=plan.folded,
+        spreads=_spreads(plan, cube, asked.table, found, nodes),
+    )
+
+
+def _apart(batch: Batch) -> list[Measured]:
+    """One object for each slice."""
+    rows = batch.tally.counts()
+    out = []
+    for n, (group, row) in enumerate(zip(batch.groups, rows, strict=True)):
+        window = row[0] + Counts(covered_s=batch.covered_s[n])
+        spans = {span: window if column == 0 else row[column] for span, column in batch.spans.items()}
+        parts = tuple(zip(batch.targets[n], row[1:], strict=False))
+        beside = batch.versions[n], parts, batch.excluded[n], batch.nodes.get(n, NOTHING), batch.folded[n]
+        out.append(Measured(group, window, spans, batch.last[n], *beside, batch.spreads.get(n)))
     return out
+
+
+def batch_of(slo: Slo, measured: Sequence[Measured]) -> Batch:
+    """The same as columns; a window that a slice has no counts of is empty."""
+    spans = sorted({span for item in measured for span in item.spans})
+    most = max((len(item.parts) for item in measured), default=0)
+    rows = [
+        [
+            item.window,
+            *(counts for _, counts in item.parts),
+            *(NONE for _ in range(most - len(item.parts))),
+            *(item.spans.get(span, NONE) for span in spans),
+        ]
+        for item in measured
+    ]
+    return Batch(
+        listed=(slo,),
+        slos=(slo,) * len(measured),
+        groups=tuple(item.group for item in measured),
+        tally=tally_of(rows),
+        targets=tuple(tuple(target for target, _ in item.parts) for item in measured),
+        spans={span: 1 + most + n for n, span in enumerate(spans)},
+        covered_s=tuple(item.window.covered_s for item in measured),
+        last=tuple(item.last for item in measured),
+        versions=[item.versions for item in measured],
+        excluded=[item.excluded for item in measured],
+        nodes={n: item.nodes for n, item in enumerate(measured) if item.nodes},
+        folded=tuple(item.folded for item in measured),
+        spreads={n: item.spread for n, item in enumerate(measured) if item.spread is not None},
+    )
 
 
 def _parts(slo: Slo, lo: datetime, hi: datetime) -> list[tuple[datetime, datetime | None, float]]:
@@ -187,82 +266,35 @@ def _parts(slo: Slo, lo: datetime, hi: datetime) -> list[tuple[datetime, datetim
     return [(a, None if n + 1 == len(found) else b, t) for n, (a, b, t) in enumerate(found)]
 
 
-def _excluded(slo: Slo, cube: Cube, whole: Cube, slice_: Slice, row: NDArray[np.float64]) -> Counts:
-    if cube is whole:
-        return Counts()
-    kept, all_ = sums(cube, slice_, row)[0], sums(whole, slice_, row)[0]
-    return Counts(all_.good - kept.good, all_.bad - kept.bad, all_.unknown - kept.unknown)
-
-
-# --- slices within the cardinality budget
-
-
-def _within_budget(slo: Slo, cube: Cube, matches: Matches) -> list[tuple[Slice, int]]:
-    """The SLO's slices; beyond ``slices_max`` the rest are one slice called ``other``. Who came first stays."""
-    found = matches.slices(slo, cube)
-    kept, rest = matches.admit(slo, found)
-    out = [(slice_, 0) for slice_ in kept]
-    if rest:
-        group = tuple((name, OTHER) for name in slo.by)
-        places = np.concatenate([s.places for s in rest])
-        out.append((Slice(group, places, np.concatenate([s.shares for s in rest], axis=1)), len(rest)))
-    return out
-
-
 # --- counts, by the SLO's own policy
 
 
-def _counts(
-    slo: Slo, cube: Cube, slice_: Slice, rows: NDArray[np.float64]
-) -> tuple[list[Counts], Mapping[str, Counts]]:
-    """Counts for each row of masks, weighed and quantified as the SLO says; and the first row's by node or site."""
-    if slo.weighting is Weighting.EVENTS and slo.quantifier is None:
-        return [under_policy(slo.unknown, c) for c in sums(cube, slice_, rows)], {}
-    dimension = "gateway" if slo.weighting is Weighting.SITES else "device"
-    by_unit = {
-        name: [under_policy(slo.unknown, c) for c in sums(cube, part, rows)]
-        for name, part in _units(cube, slice_, dimension).items()
-    }
-    found = [_over_units(slo, {name: counts[row] for name, counts in by_unit.items()}) for row in range(len(rows))]
-    return found, {name: counts[0] for name, counts in by_unit.items()}
+def _tallied(plan: Plan, cube: Cube, rows: Floats) -> tuple[Tally, Mapping[int, Mapping[str, Counts]]]:
+    """Counts for each row of masks, weighed and quantified as the SLOs say; and the first row's by node or site."""
+    found = by_policy(plan.slos, tally(cube, plan.stack, rows))
+    if not plan.units:
+        return found, {}
+    listed = found.counts()
+    nodes = {}
+    for number, (names, parts) in plan.units.items():
+        slo = plan.slos[number]
+        by_unit = dict(zip(names, by_policy((slo,) * len(names), tally(cube, parts, rows)).counts(), strict=True))
+        listed[number] = [_over_units(slo, {name: c[row] for name, c in by_unit.items()}) for row in range(len(rows))]
+        nodes[number] = {name: c[0] for name, c in by_unit.items()}
+    return tally_of(listed), nodes
 
 
-def _spread(
-    slo: Slo, cube: Cube, slice_: Slice, window: tuple[NDArray[np.float64], Counts], nodes: Mapping[str, Counts]
-) -> Spread | None:
-    """Failures cluster by node: what that makes of the window's ratio. ``window``: its masks, of which the first row is asked,
-    and what it counted.
-
-    A promise over nodes already takes each as one event.
-    """
-    if slo.quantifier is not None:
-        return None
-    if slo.weighting is not Weighting.EVENTS:
-        return spread_of_nodes(nodes)
-    codes, names = cube.layout.column("device")
-    own = codes[slice_.places]
-    if len(names) < 2 or (own == own[0]).all():
-        return None
-    # Few keys are numbered anew: a table over all devices for each device's own slice would grow with their square.
-    number = own if 4 * len(own) > len(names) else np.unique(own, return_inverse=True)[1]
-    masks, whole = window
-    figures, shares = cube.windows(masks), slice_.shares.astype(np.float64)
-    events = figures[0, slice_.places, 0]
-    good, bad = (np.bincount(number, share * events) for share in shares[:2])
-    if slo.unknown is not Unknown.IGNORE:
-        unknown = np.bincount(number, shares[2] * events + figures[2, slice_.places, 0])
-        good, bad = (good + unknown, bad) if slo.unknown is Unknown.GOOD else (good, bad + unknown)
-    return spread_of_events(np.maximum(good, 0.0), np.maximum(bad, 0.0), whole)
+def by_policy(slos: Sequence[Slo], found: Tally) -> Tally:
+    """What can't be told, counted as each slice's SLO says."""
+    as_good = np.array([slo.unknown is Unknown.GOOD for slo in slos], dtype=np.bool_)
+    as_bad = np.array([slo.unknown is Unknown.BAD for slo in slos], dtype=np.bool_)
+    return over_policy(found, as_good, as_bad)
 
 
-def _units(cube: Cube, slice_: Slice, dimension: str) -> dict[str, Slice]:
-    """A slice taken apart by node or site."""
-    columns: dict[str, list[int]] = {}
-    for column, place in enumerate(slice_.places):
-        columns.setdefault(cube.keys[place].get(dimension), []).append(column)
-    return {
-        name: Slice(slice_.group, slice_.places[held], slice_.shares[:, held]) for name, held in sorted(columns.items())
-    }
+def under_policy(policy: Unknown, counts: Counts) -> Counts:
+    """:func:`by_policy` of one count."""
+    flags = (np.array([policy is side], dtype=np.bool_) for side in (Unknown.GOOD, Unknown.BAD))
+    return over_policy(tally_of([[counts]]), *flags).counts()[0][0]
 
 
 def _over_units(slo: Slo, by_unit: Mapping[str, Counts]) -> Counts:
@@ -284,42 +316,61 @@ def _quantified(promise: Quantifier, by_unit: Mapping[str, Counts]) -> Counts:
     return sum((by_unit[name] for _, name in worst), Counts())
 
 
-def under_policy(policy: Unknown, counts: Counts) -> Counts:
-    """What can't be told, counted as the SLO's own policy says."""
-    if policy is Unknown.IGNORE or not counts.unknown:
-        return counts
-    squares = counts.squares if counts.sampled else (None, None)
-    as_good = policy is Unknown.GOOD
-    side = 0 if as_good else 1
-    grown = [None if s is None else s + counts.unknown * (place == side) for place, s in enumerate(squares)]
-    return replace(
-        counts,
-        good=counts.good + counts.unknown * as_good,
-        bad=counts.bad + counts.unknown * (not as_good),
-        good_squares=grown[0],
-        bad_squares=grown[1],
-    )
-
-
 # --- beside the counts
 
 
-def _versions(slo: Slo, cube: Cube, row: NDArray[np.float64], matches: Matches) -> dict[Group, dict[str, Counts]]:
+def _excluded(plan: Plan, cube: Cube, whole: Cube, row: Floats) -> Sequence[Counts]:
+    if cube is whole:
+        return [NONE] * len(plan.groups)
+    pairs = zip(tally(cube, plan.stack, row).column(0), tally(whole, plan.stack, row).column(0), strict=True)
+    return [Counts(all_.good - kept.good, all_.bad - kept.bad, all_.unknown - kept.unknown) for kept, all_ in pairs]
+
+
+def _spreads(
+    plan: Plan, cube: Cube, rows: Floats, found: Tally, nodes: Mapping[int, Mapping[str, Counts]]
+) -> dict[int, Spread]:
+    """Failures cluster by node: what that makes of the window's ratio, where buckets tell nodes apart. ``rows``: masks, of which
+    the first is the window."""
+    spreads = {n: spread_of_nodes(own) for n, own in nodes.items() if plan.slos[n].quantifier is None}
+    if plan.nodes:
+        figures, wholes = cube.windows(rows), found.column(0)
+        spreads |= {n: _spread(plan, n, own, figures, wholes[n]) for n, own in plan.nodes.items()}
+    return {n: spread for n, spread in spreads.items() if spread is not None}
+
+
+def _spread(plan: Plan, number: int, own: NDArray[np.intp], figures: Floats, whole: Counts) -> Spread | None:
+    cells = slice(int(plan.stack.starts[number]), int(plan.stack.starts[number]) + len(own))
+    places, shares = plan.stack.places[cells], plan.stack.shares[:, cells].astype(np.float64)
+    events, unweighted = figures[0, places, 0], figures[2, places, 0]
+    good, bad, unknown = (np.bincount(own, share * events) for share in shares)
+    match plan.slos[number].unknown:
+        case Unknown.GOOD:
+            good += unknown + np.bincount(own, unweighted)
+        case Unknown.BAD:
+            bad += unknown + np.bincount(own, unweighted)
+    return spread_of_events(np.maximum(good, 0.0), np.maximum(bad, 0.0), whole)
+
+
+def _versions(plan: Plan, cube: Cube, row: Floats) -> Sequence[Mapping[str, Counts]]:
     """Counts of the shortest alert window by model version: what an on-call engineer asks next."""
-    found: dict[Group, dict[str, Counts]] = {}
-    for slice_ in matches.slices(slo, cube, (*slo.by, "version")):
-        found.setdefault(slice_.group[: len(slo.by)], {})[slice_.group[-1][1]] = sums(cube, slice_, row)[0]
-    return found
+    out: list[dict[str, Counts]] = [{} for _ in plan.groups]
+    for (number, version), counts in zip(plan.version_of, tally(cube, plan.versions, row).column(0), strict=True):
+        out[number][version] = counts
+    return out
 
 
-def _known(group: Group) -> Group:
-    """The part of a slice that coverage is known by: nodes have a service, a region and a gateway, whatever models they run."""
-    return tuple(pair for pair in group if pair[0] in ("service", "region", "gateway"))
+def _last(plan: Plan, whole: Cube) -> tuple[datetime | None, ...]:
+    """The newest minute in which any key of each slice holds data."""
+    if not plan.groups:
+        return ()
+    seconds = np.maximum.reduceat(whole.last_s[plan.stack.places], plan.stack.starts).tolist()
+    moments = {second: datetime.fromtimestamp(second, UTC) if second else None for second in set(seconds)}
+    return tuple(moments[second] for second in seconds)
 
 
-def _covered(slo: Slo, cube: Cube, row: NDArray[np.float64]) -> dict[Group, float]:
-    found: dict[Group, float] = {}
-    for place in cube.places([COVERED], slo.service):
-        group = _known(tuple((name, cube.keys[place].get(name)) for name in slo.by))
-        found[group] = found.get(group, 0.0) + float(cube.figures["Events"][place] @ row)
-    return found
+def _covered_s(plan: Plan, whole: Cube, table: Floats) -> tuple[float, ...]:
+    """Seconds of telemetry in the window, of what is known of each slice."""
+    cover = plan.cover
+    most = cover.of.max(initial=0) + 1
+    seconds = np.bincount(cover.owners, whole.windows(table)[0, cover.places, 0], most)
+    return tuple(seconds[cover.of].tolist())

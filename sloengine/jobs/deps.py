@@ -12,12 +12,13 @@ from sqlalchemy import Engine
 
 from sloengine.config.routing import Alerting
 from sloengine.config.settings import Settings
-from sloengine.evaluate.cube import Matches
+from sloengine.evaluate.plan import Matches
 from sloengine.jobs.fold import Corrections
 from sloengine.model import (
     Catalogue,
     Snapshot,
 )
+from sloengine.rollup.folds import Fold, folds_of
 from sloengine.store.client import Store
 from sloengine.telemetry import Dropped
 
@@ -53,6 +54,13 @@ class Deps:
     """Measures that could not be worked out in the last tick, in words."""
     history: dict[str, Debt] = field(default_factory=dict)
     """What is still to be counted anew because the catalogue has changed, by source."""
+    folds_held: tuple[Catalogue, tuple[Fold, ...]] | None = None
     counted_until: datetime | None = None
     deaf_until: datetime | None = None
     """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""
+
+    def folds(self) -> tuple[Fold, ...]:
+        """What the catalogue asks of raw tables; worked out once, for ten thousand SLOs take a third of a second."""
+        if self.folds_held is None or self.folds_held[0] is not self.catalogue:
+            self.folds_held = self.catalogue, folds_of(self.catalogue.slos)
+        return self.folds_held[1]

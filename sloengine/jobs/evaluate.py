@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from sloengine.errors import SloengineError, StoreError
+from sloengine.errors import StoreError
 from sloengine.evaluate.composite import compose
 from sloengine.evaluate.cube import COVERED, Cube, assemble, build
-from sloengine.evaluate.exclusions import absences
+from sloengine.evaluate.exclusions import TooManyCuts, absences
 from sloengine.evaluate.histogram import summarise
 from sloengine.evaluate.judge import judge_all
-from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
+from sloengine.evaluate.measure import Frame, exclude, frame_of, measure_plan
 from sloengine.jobs.deps import Deps
 from sloengine.model import Broken, BurnPolicy, Counts, Group, Latency, Sli, Slo, State, Status
-from sloengine.rollup.folds import folds_of
 from sloengine.rollup.plan import HOUR, floor_hour, floor_minute
 from sloengine.times import utc
 
@@ -24,6 +26,9 @@ log = logging.getLogger("sloengine.jobs")
 
 FEW = 500
 """New keys that are asked for by id; parameters travel in the address."""
+
+ROWS_MAX, CELLS_MAX = 2_000_000, 2_000_000
+"""Sums per key and band that are asked for, and kept: about 60 and 80 bytes each, so that the engine stays below 500 MB."""
 
 
 def evaluate(engine: Deps, now: datetime) -> list[Status]:
@@ -36,18 +41,32 @@ def evaluate(engine: Deps, now: datetime) -> list[Status]:
     frame = frame_of(slos, exclusions, now)
     whole = read_cube(engine, frame)
     cube = exclude(whole, exclusions, frame)
-    measured: list[tuple[Slo, list[Measured]]] = []
-    failed: list[Status] = []
-    for slo in slos:
-        try:
-            measured.append((slo, measure(slo, cube, whole, frame, engine.matches)))
-        except SloengineError as error:
-            log.error("SLO %s could not be evaluated: %s", slo.name, error)
-            failed.append(_failed(slo, now, str(error)))
+    plans = engine.matches.plans(slos, cube)
+    batches = [measure_plan(plan, cube, whole, frame) for plan in plans.plans]
+    found: dict[str, list[Status]] = {}
     absent = absences(exclusions, engine.catalogue.nodes, frame.edges[0], now)
-    judged = judge_all(measured, engine.catalogue.nodes, now, absent) + failed
+    with _uncollected():
+        judged = judge_all(batches, engine.catalogue.nodes, now, absent)
+    for status in judged:
+        found.setdefault(status.slo.name, []).append(status)
+    for slo, reason in plans.failed:
+        log.error("SLO %s could not be evaluated: %s", slo.name, reason)
+        found[slo.name] = [_failed(slo, now, reason)]
+    judged = [status for slo in slos for status in found.get(slo.name, ())]
     composed = [status for slo in engine.catalogue.slos if slo.components for status in compose(slo, judged)]
     return judged + composed + broken
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: a hundred thousand new values, none in a cycle, would make it run through all others."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def read_cube(engine: Deps, frame: Frame) -> Cube:
@@ -55,15 +74,18 @@ def read_cube(engine: Deps, frame: Frame) -> Cube:
 
     Raises:
         StoreError: ClickHouse did not answer, or does not know what it counted.
+        TooManyCuts: keys and bands are so many that their sums would not fit into the engine's memory.
     """
-    folds = folds_of(engine.catalogue.slos)
+    folds = engine.folds()
     asked = {
         "cuts": list(frame.edges),
         "ragged_hours": sorted({floor_hour(edge) for edge in frame.edges}),
         "ragged_days": sorted({floor_hour(edge).replace(hour=0) for edge in frame.edges}),
         "measures": sorted({fold.measure for fold in folds} | {COVERED}),
     }
-    bands = engine.store.table("window_bands", **asked, end=frame.at)
+    bands = engine.store.table("window_bands", **asked, end=frame.at, rows_max=ROWS_MAX + 1)
+    if len(bands) > ROWS_MAX:
+        raise _too_much(len(frame.edges), f"more than {ROWS_MAX} sums")
     if not bands.size:
         return build((), frame.edges, frame.at, utc)
     ids, rows = np.unique(bands["KeyId"], return_inverse=True)
@@ -76,7 +98,16 @@ def read_cube(engine: Deps, frame: Frame) -> Cube:
             f"{len(lost)} keys of the buckets have no name in the store: count_days was not folded for them"
         )
     layout, places = keys.lay_out(ids, (fold.measure for fold in folds if "device" in fold.detail))
+    if (cells := len(layout.keys) * len(frame.edges)) > CELLS_MAX:
+        raise _too_much(len(frame.edges), f"{cells} sums of {len(layout.keys)} keys, {CELLS_MAX} at most")
     return assemble(bands, places[rows], layout, (frame.edges, frame.at))
+
+
+def _too_much(bands: int, what: str) -> TooManyCuts:
+    advice = "let exclusions happen less often or last longer each time, share windows, or count by fewer dimensions"
+    return TooManyCuts(
+        f"windows, dated targets and exclusions cut time into {bands} bands, which makes {what}: {advice}", None
+    )
 
 
 def _failed(slo: Slo, now: datetime, reason: str) -> Status:

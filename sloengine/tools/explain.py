@@ -11,8 +11,9 @@ from sloengine.evaluate.account import concerning
 from sloengine.evaluate.burn import error_ratio
 from sloengine.evaluate.exclusions import MINUTE, absences
 from sloengine.evaluate.interval import PAGE_CONFIDENCE, lower_bound
-from sloengine.evaluate.measure import OTHER, Measured, window_of
+from sloengine.evaluate.measure import Measured, window_of
 from sloengine.evaluate.periods import bounds, floor_minute, targets_between
+from sloengine.evaluate.plan import OTHER
 from sloengine.jobs.account import account
 from sloengine.jobs.deps import Deps
 from sloengine.model import BurnReading, Counts, Exclusion, Group, Selector, Slo, State, Status, Unknown, Weighting

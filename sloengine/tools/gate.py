@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sloengine.evaluate.cube import Cube, Matches, sums
+from sloengine.evaluate.cube import Cube
 from sloengine.evaluate.exclusions import cuts
 from sloengine.evaluate.gate import Finding, Verdict, against_control, against_objective, overall, strata_of
-from sloengine.evaluate.measure import Frame, exclude, under_policy
+from sloengine.evaluate.measure import Frame, by_policy, exclude
 from sloengine.evaluate.periods import RollingWindow, floor_minute
+from sloengine.evaluate.plan import Matches, slices_of
+from sloengine.evaluate.tally import stacked, tally
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import read_cube
 from sloengine.model import Counts, Group, Slo
@@ -218,9 +220,10 @@ def _regions(case: _Case, slo: Slo) -> dict[str, dict[str, Counts]]:
     """Counts by version and region of the candidate's model; the minute that has just begun belongs to neither."""
     row = case.frame.bands(case.candidate.since, case.candidate.until)[None]
     found: dict[str, dict[str, Counts]] = {}
-    for slice_ in case.engine.matches.slices(slo, case.cube, ("model", "version", "region")):
+    slices = slices_of(slo, case.cube, ("model", "version", "region"))
+    tallied = by_policy((slo,) * len(slices), tally(case.cube, stacked(slices), row))
+    for slice_, counts in zip(slices, tallied.column(0), strict=True):
         model, version, region = (value for _, value in slice_.group)
-        counts = under_policy(slo.unknown, sums(case.cube, slice_, row)[0])
         if version == "" or model == case.candidate.model:
             found.setdefault(version, {})[region] = counts
     return {version: {r: c for r, c in regions.items() if c.valid} for version, regions in found.items()}

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sloengine.evaluate.cube import Cube, Matches
+from sloengine.evaluate.cube import Cube
 from sloengine.evaluate.exclusions import MINUTE, absences, occurrences
 from sloengine.evaluate.judge import judge
 from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
 from sloengine.evaluate.periods import Interval, targets_between
+from sloengine.evaluate.plan import Matches
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import read_cube
 from sloengine.model import Exclusion, Slo, Status

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sloengine.evaluate.backtest import Minutes
 from sloengine.evaluate.cube import Key, Share, share_of
 from sloengine.evaluate.exclusions import MINUTE, concern, occurrences
-from sloengine.evaluate.measure import OTHER
+from sloengine.evaluate.plan import OTHER
 from sloengine.model import DIMENSIONS, Exclusion, Group, Slo, Weighting
 from sloengine.store.client import Row, Store
 

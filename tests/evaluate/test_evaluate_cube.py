@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sloengine.evaluate.cube import FIGURES, Key, Keys, Layout, Matches, Slice, assemble, share_of, shares_of, sums
+from sloengine.evaluate.cube import FIGURES, Key, Keys, Layout, Slice, assemble, share_of, shares_of
+from sloengine.evaluate.plan import Matches
+from sloengine.evaluate.tally import sums
 from sloengine.model import DIMENSIONS, BurnPolicy, Counts, Matcher, Selector, Sli, Slo, Source
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -68,11 +70,13 @@ def test_shares_of_many_keys_are_those_of_each(sli: Sli, where: tuple[Matcher, .
 
 
 def rows(*cells: tuple[int, int, float]) -> np.ndarray:
-    """Key id, band, events; the newest minute is the band's number."""
-    kinds = [("KeyId", "<u8"), ("Band", "<u4"), *((name, "<f8") for name in FIGURES), ("Last", "<u4")]
-    values = [
-        (k, b, *(e if n in ("Events", "Squares") else 0.0 for n in FIGURES), b * 60 if e else 0) for k, b, e in cells
-    ]
+    """Key id, band, events; bands are minutes from AT, and the newest minute is the band's number."""
+    kinds = [("KeyId", "<u8"), ("Cut", "<u4"), *((name, "<f8") for name in FIGURES), ("Last", "<u4")]
+    begin = int(AT.timestamp())
+    values = []
+    for k, b, e in cells:
+        figures = (e if name in ("Events", "Squares") else 0.0 for name in FIGURES)
+        values.append((k, begin + 60 * (b - 1), *figures, b * 60 if e else 0))
     return np.array(values, dtype=kinds)
 
 
@@ -104,9 +108,7 @@ def test_rows_of_an_array_come_to_their_key_and_band() -> None:
     table = rows((5, 1, 2.0), (5, 2, 3.0), (6, 2, 4.0), (5, 2, 0.5))
     cube = assemble(table, np.array([0, 0, 1, 0]), layout, ((AT, AT + timedelta(minutes=1)), AT))
     assert cube.figures["Events"].tolist() == [[2.0, 3.5], [0.0, 4.0]]
-    assert cube.last == (datetime(1970, 1, 1, 0, 2, tzinfo=UTC),) * 2
-    assert cube.newest(np.array([0], dtype=np.int32)) == cube.last[0]
-    assert cube.newest(np.array([], dtype=np.int32)) is None
+    assert cube.last_s.tolist() == [120.0, 120.0]
     everything = Slice((), np.array([0, 1], dtype=np.int32), np.array([[1, 0], [0, 1], [0, 0]], dtype=np.int8))
     assert sums(cube, everything, np.array([[1.0, 1.0], [0.0, 1.0]])) == [Counts(5.5, 4), Counts(3.5, 4)]
 
@@ -118,9 +120,10 @@ def test_slices_are_made_anew_when_the_keys_are_others() -> None:
         layout = Layout(tuple(key(region=region) for region in regions))
         table = rows(*((n, 1, 1.0) for n in range(len(regions))))
         cube = assemble(table, np.arange(len(regions)), layout, ((AT,), AT))
-        found = matches.slices(slo(total), cube)
-        assert [s.group for s in found] == [(("region", region),) for region in regions]
-        assert matches.slices(slo(total), cube) is found
+        one = slo(total)
+        found = matches.plans([one], cube)
+        assert [plan.groups for plan in found.plans] == [tuple((("region", region),) for region in regions)]
+        assert matches.plans([one], cube) is found
 
 
 def _columns(one: Key) -> dict[str, str]:

@@ -16,9 +16,10 @@ from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sloengine.evaluate.cube import FIGURES, Cube, build
-from sloengine.evaluate.exclusions import merged, occurrences
+from sloengine.evaluate.cube import COVERED, FIGURES, Cube, Key, Layout, build
+from sloengine.evaluate.exclusions import concern, concerned, merged, occurrences
 from sloengine.evaluate.measure import Frame, exclude
+from sloengine.marked import mark_of
 from sloengine.model import DIMENSIONS, Exclusion, Matcher
 from sloengine.times import utc
 
@@ -232,3 +233,37 @@ def test_merging_keeps_the_time_and_leaves_gaps_between(
     assert all(b < c for (_, b), (c, _) in pairwise(out))
     assert all(a < b for a, b in out)
     assert merged(out) == out
+
+
+_NAMES = ("service", "region", "device", "hardware", "edge.site")
+_VALUES = ("", "a", "b")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    where=st.lists(
+        st.builds(
+            Matcher,
+            st.sampled_from(_NAMES),
+            st.sampled_from(["=", "!=", "=~", "!~"]),
+            st.sampled_from(["a", "b", "a|b"]),
+        ),
+        max_size=3,
+    ),
+    told=st.lists(
+        st.tuples(*(st.sampled_from(_VALUES) for _ in _NAMES), st.booleans(), st.booleans()), min_size=1, max_size=8
+    ),
+)
+def test_keys_that_an_exclusion_concerns_are_the_same_all_at_once(
+    where: list[Matcher], told: list[tuple[str, str, str, str, str, bool, bool]]
+) -> None:
+    made = Exclusion("e", "r", tuple(where), at("2026-03-01"), None)
+    mark = mark_of(made)
+    keys = []
+    for service, region, device, hardware, site, marked, covered in told:
+        held = {"service": service, "region": region, "device": device, "hardware": hardware}
+        attributes = {"edge.site": site} | ({mark.name: "1"} if mark and marked else {})
+        text = json.dumps({k: v for k, v in attributes.items() if v})
+        keys.append(Key(COVERED if covered else "m", tuple(held.get(name, "") for name in DIMENSIONS), text))
+    found = concerned(made, Layout(tuple(keys)))
+    assert found.tolist() == [concern(made)(key) for key in keys]

@@ -5,15 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta  # type: ignore[import-untyped]
 
 from sloengine.config.catalogue import load_policies
-from sloengine.evaluate.cube import FIGURES, Cube, Matches, build
+from sloengine.evaluate.cube import FIGURES, Cube, build
 from sloengine.evaluate.interval import bad_ratio_interval
 from sloengine.evaluate.judge import STALE_AFTER, judge, stale_after
 from sloengine.evaluate.measure import Measured, frame_of, measure
+from sloengine.evaluate.plan import Matches
 from sloengine.model import (
     DIMENSIONS,
     Counts,
@@ -299,6 +300,7 @@ cells = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(cells, max_size=12), st.randoms())
 def test_the_order_of_rows_does_not_matter_and_no_event_is_lost(items: list[Row], random: object) -> None:
     shuffled = list(items)

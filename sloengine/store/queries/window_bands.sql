@@ -1,7 +1,8 @@
 -- Every window of every SLO in one pass: sums per key and band of time. Bands lie between neighbouring cuts (where a window begins, an
 -- exclusion begins or ends, a target changed); a window is the sum of its bands. Whole days come from the days, the days that a cut
--- divides from their hours, the hours that one divides from their minutes. What a KeyId stands for, window_keys.sql says.
-SELECT KeyId, toUInt32(arrayLastIndex(c -> c <= At, {cuts:Array(DateTime('UTC'))})) AS Band,
+-- divides from their hours, the hours that one divides from their minutes. A band is named by the cut that it begins at; roundDown searches
+-- for it in halves, where a lambda would compare each of ten million rows with every cut. What a KeyId stands for, window_keys.sql says.
+SELECT KeyId, roundDown(toUnixTimestamp(At), CAST({cuts:Array(DateTime('UTC'))}, 'Array(UInt32)')) AS Cut,
     sum(Events) AS Events, sum(Squares) AS Squares, sum(Unweighted) AS Unweighted, sum(Bridged) AS Bridged, sum(Shifted) AS Shifted,
     toUnixTimestamp(max(L)) AS Last
 FROM (
@@ -20,5 +21,6 @@ FROM (
     WHERE Day NOT IN {ragged_days:Array(DateTime('UTC'))}
         AND Day >= {cuts:Array(DateTime('UTC'))}[1] AND Day <= {end:DateTime('UTC')} AND Measure IN {measures:Array(String)}
 )
-GROUP BY KeyId, Band
+GROUP BY KeyId, Cut
+LIMIT {rows_max:UInt64}
 SETTINGS do_not_merge_across_partitions_select_final = 1
