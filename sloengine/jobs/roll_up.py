@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 
-from sloengine.jobs.correct import correct
+from sloengine.jobs.correct import correct, corrected
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive_all import derive_all
 from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days
@@ -55,7 +55,8 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     revision = int(now.timestamp() * 1000)
     changes = correct(engine, now)
     parts = [(_plan(engine, sources, since, now, now), "backfill" if since == EPOCH else "arrival")]
-    parts += [(_plan(engine, sources, c.since, c.until, now), c.cause) for c in changes]
+    # What came in since the watermark is counted as it is corrected now anyway.
+    parts += [(_plan(engine, sources, c.since, c.until, now), c.cause) for c in changes if c.since < since]
     total, done = sum(len(plan) for plan, _ in parts), 0
     for plan, cause in parts:
         for work in plan:
@@ -71,6 +72,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     again = [(c.since, c.until) for c in changes]
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
     _fold_hours(engine, hours, revision)
+    corrected(engine, changes, now)
     if judged:
         # Both move together: what comes in before silence is judged must be seen again when it is.
         with transaction(engine.state) as connection:
