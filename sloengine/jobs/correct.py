@@ -14,7 +14,7 @@ from typing import Any
 from sloengine.evaluate.clocks import LEAST_S, Heard, Offset, follow
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import Corrections
-from sloengine.rollup.plan import MINUTE, floor_minute
+from sloengine.rollup.plan import floor_minute
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
 
@@ -50,7 +50,8 @@ def correct(engine: Deps, now: datetime) -> list[Change]:
         quarantine=tuple((r["GatewayId"], utc(r["Since"]), utc(r["Until"])) for r in held if not r["Lifted"]),
     )
     found = [
-        Change("clock offset", utc(r["Since"]), min(now, utc(r["Until"]) + MINUTE), mark)
+        # It holds for what gateways received then; they may have held it back, and before its end was known it held for more.
+        Change("clock offset", utc(r["Since"]), now, mark)
         for mark, r in _new(engine, offsets)
     ]
     return found + [
