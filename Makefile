@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 
-.PHONY: help setup setup-system collector collector-full prometheus demo test bench constraints clean
+.PHONY: help setup setup-system collector collector-full prometheus demo test soak bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test: setup ## lint, types, and the whole fast suite
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest
+
+soak: setup ## 50,000 random histories against the oracle, and whether it notices a broken engine (an hour)
+	SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py
 
 bench: setup ## print ratios measured side by side and write bench.json
 	@collector/build.sh --if-possible

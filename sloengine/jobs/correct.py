@@ -14,7 +14,7 @@ from typing import Any
 from sloengine.evaluate.clocks import LEAST_S, Heard, Offset, follow
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import Corrections
-from sloengine.rollup.plan import MINUTE, floor_minute
+from sloengine.rollup.plan import floor_minute
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
 
@@ -35,6 +35,8 @@ class Change:
     cause: str
     since: datetime
     until: datetime
+    mark: str
+    """Remembers that it was counted anew."""
 
 
 def correct(engine: Deps, now: datetime) -> list[Change]:
@@ -48,21 +50,30 @@ def correct(engine: Deps, now: datetime) -> list[Change]:
         quarantine=tuple((r["GatewayId"], utc(r["Since"]), utc(r["Until"])) for r in held if not r["Lifted"]),
     )
     found = [
-        Change("clock offset", utc(r["Since"]), min(now, utc(r["Until"]) + MINUTE)) for r in _new(engine, offsets, now)
+        # It holds for what gateways received then; they may have held it back, and before its end was known it held for more.
+        Change("clock offset", utc(r["Since"]), now, mark)
+        for mark, r in _new(engine, offsets)
     ]
-    return found + [Change("quarantine", utc(r["Since"]), min(now, utc(r["Until"]))) for r in _new(engine, held, now)]
+    return found + [
+        Change("quarantine", utc(r["Since"]), min(now, utc(r["Until"])), mark) for mark, r in _new(engine, held)
+    ]
 
 
-def _new(engine: Deps, rows: Iterable[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
-    """The rows that roll-ups have not seen yet, or not like this; seen from now on."""
-    out = []
+def corrected(engine: Deps, changes: Iterable[Change], now: datetime) -> None:
+    """They were counted anew. Not sooner: a tick that fails half-way would leave the rest as it was for good."""
     with transaction(engine.state) as connection:
-        for row in rows:
-            mark = f"correction:{hashlib.sha256(repr(sorted(row.items(), key=str)).encode()).hexdigest()[:24]}"
-            if watermark(connection, mark) is None:
-                set_watermark(connection, mark, now)
-                out.append(row)
-    return out
+        for change in changes:
+            set_watermark(connection, change.mark, now)
+
+
+def _new(engine: Deps, rows: Iterable[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """The rows that roll-ups have not counted anew for yet, or not like this."""
+    marked = [
+        (f"correction:{hashlib.sha256(repr(sorted(row.items(), key=str)).encode()).hexdigest()[:24]}", row)
+        for row in rows
+    ]
+    with transaction(engine.state) as connection:
+        return [(mark, row) for mark, row in marked if watermark(connection, mark) is None]
 
 
 def _watch_clocks(engine: Deps, now: datetime) -> None:

@@ -58,26 +58,34 @@ def fold_hours(engine: Deps, hours: Iterable[datetime], revision: int) -> None:
 
 def _with_dependants(engine: Deps, sources: Sources, kind: Kind, plan: list[Piece], now: datetime) -> list[Piece]:
     """Add the minutes whose figures depend on a touched row although they were not touched themselves."""
-    dependants: list[tuple[str, datetime]] = []
+    found: list[tuple[str, datetime]] = []
     if kind in CUMULATIVE:
-        dependants = [pair for batch in batches(runs(plan)) for pair in _next_minutes(engine, sources, batch, now)]
+        near = batches(runs(plan))
+        found = [pair for batch in near for pair in _next_minutes(engine, sources, batch, now)]
+        # A next point is looked for behind a batch, so what lies in it is recomputed whole: it may hold one that was not touched,
+        # and the batches that are recomputed in the end may be others.
+        found += [(name, at) for batch in near for name in batch.gateways for at in _minutes(batch.lo, batch.hi)]
     elif kind is Kind.SPANS and any(fold.request for fold in sources.folds):
-        dependants = [pair for batch in batches(plan) for pair in _attempt_minutes(engine, sources, batch)]
-    minutes = ((p.gateway, p.lo + i * MINUTE) for p in plan for i in range(int((p.hi - p.lo) / MINUTE)))
-    return pieces([*minutes, *dependants]) if dependants else plan
+        found = [pair for batch in batches(plan) for pair in _attempt_minutes(engine, sources, batch)]
+    return pieces([*((p.gateway, at) for p in plan for at in _minutes(p.lo, p.hi)), *found]) if found else plan
+
+
+def _minutes(lo: datetime, hi: datetime) -> list[datetime]:
+    return [lo + i * MINUTE for i in range(int((hi - lo) / MINUTE))]
 
 
 def _attempt_minutes(engine: Deps, sources: Sources, batch: Batch) -> list[tuple[str, datetime]]:
     bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
     given = asked(fold for fold in sources.folds if fold.request)
-    rows = engine.store.rows("attempt_minutes", **bounds, folds=given["folds"], names=given["names"])
+    skew = list(engine.corrections.skew)
+    rows = engine.store.rows("attempt_minutes", **bounds, folds=given["folds"], names=given["names"], skew=skew)
     return [(row["GatewayId"], utc(minute)) for row in rows for minute in row["Minutes"]]
 
 
 def _next_minutes(engine: Deps, sources: Sources, batch: Batch, now: datetime) -> list[tuple[str, datetime]]:
     """Minutes of the next points, looked for as far ahead as previous points are looked for back."""
     found: set[tuple[str, datetime]] = set()
-    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi, **engine.corrections.parameters}
     for reach in LOOK_BACKS:
         seconds = int(reach.total_seconds())
         rows = engine.store.rows("next_minutes", **bounds, reach=seconds, **sources.touching)
@@ -95,7 +103,7 @@ def recompute(engine: Deps, sources: Sources, work: Work, run: Run) -> None:
 
 def look_back(engine: Deps, sources: Sources, batch: Batch) -> datetime:
     """From where to read, so that every series' point before the batch is seen if there is one."""
-    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi, **engine.corrections.parameters}
     for back in LOOK_BACKS:
         start = batch.lo - back
         if not engine.store.rows("orphans", **bounds, **{"from": start}, **sources.touching)[0]["Orphans"]:

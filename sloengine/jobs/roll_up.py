@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sloengine.jobs.correct import correct
+from sloengine.jobs.correct import correct, corrected
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive_all import derive_all
 from sloengine.jobs.excluded import note_marked, unmarked_since
@@ -44,7 +44,8 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     revision = int(now.timestamp() * 1000)
     changes = correct(engine, now)
     parts = [(plan_work(engine, sources, since, now, now), "backfill" if since == EPOCH else "arrival")]
-    parts += [(plan_work(engine, sources, c.since, c.until, now), c.cause) for c in changes]
+    # What came in since the watermark is counted as it is corrected now anyway.
+    parts += [(plan_work(engine, sources, c.since, c.until, now), c.cause) for c in changes if c.since < since]
     unmarked = unmarked_since(engine, now)
     if unmarked and since != EPOCH:
         parts.append((plan_work(engine, sources, unmarked, now, now), "exclusion"))
@@ -66,6 +67,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
     fold_hours(engine, hours, revision)
     note_paid(engine)
+    corrected(engine, changes, now)
     if judged:
         # Both move together: what comes in before silence is judged must be seen again when it is.
         with transaction(engine.state) as connection:

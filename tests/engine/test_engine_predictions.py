@@ -340,6 +340,17 @@ def test_untrusted_gateways_and_wrong_clocks_are_put_right_when_known(prediction
     assert {(r["verdict"], r["Events"]) for r in _stored(rig, "predictions")} == {("waiting", 1), ("wrong", 1)}
 
 
+def test_a_prediction_that_a_clock_moves_is_no_longer_where_it_was(prediction_rigs: Callable[[], Rig]) -> None:
+    rig = prediction_rigs()
+    at = BASE - 5 * HOUR
+    _store(rig, [_made("p1", at)])
+    _run(rig, BASE)
+    assert [(r["Minute"], r["Events"]) for r in _stored(rig, "predictions")] == [(at, 1)]
+    rig.deps.corrections = Corrections(skew=(("node-1", at - DAY, BASE + DAY, 3600_000),))
+    _run(rig, BASE + MINUTE, again=[(at - MINUTE, BASE)])
+    assert [(r["Minute"], r["Events"]) for r in _stored(rig, "predictions")] == [(at + HOUR, 1)]
+
+
 def test_a_day_is_judged_by_its_calibration_and_only_if_the_labels_can_tell(
     calibration_rigs: Callable[[], Rig],
 ) -> None:

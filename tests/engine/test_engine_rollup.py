@@ -369,6 +369,16 @@ def test_a_late_coarser_histogram_leaves_no_bucket_of_the_old_scale_behind(rig: 
     assert sum(c.total() for c in found_buckets(rig).values()) == 30
 
 
+def test_a_histogram_that_says_nothing_makes_no_quantile_coarser(rig: Rig) -> None:
+    start = BASE - MINUTE
+    rig.points.duration(Series(start=start), BASE, (6, 0, 4, [10]))
+    rig.points.duration(Series("node-2", start=start), BASE, (0, 0, 0, []))
+    rig.points.flush()
+    jobs.roll_up(rig.deps, BASE + MINUTE)
+    ((_, latency),) = latencies(rig.deps, BASE + MINUTE)
+    assert latency.error == pytest.approx(2 ** (2**-7) - 1)
+
+
 def test_an_unknown_outcome_is_neither_good_nor_bad(rig: Rig) -> None:
     rig.points.count(Series(outcome="maybe", start=BASE - MINUTE), BASE, 7)
     rig.points.flush()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from importlib import import_module
 
+import pytest
 from engine_rig import BASE, HOUR, MINUTE, SUM_COLUMNS, Rig, Series
 
 from sloengine import jobs
+from sloengine.errors import StoreUnavailable
 
 
 def _steady(rig: Rig, series: Series, begin: datetime, minutes: int, *, off: timedelta = timedelta()) -> None:
@@ -80,6 +83,25 @@ def test_a_quarantined_gateway_is_counted_out_of_history_and_back_in(rig: Rig) -
     before = rig.revisions("count_minutes")
     jobs.roll_up(rig.deps, BASE + 51 * MINUTE)
     assert rig.revisions("count_minutes") == before
+
+
+def test_a_quarantine_is_counted_out_even_if_the_tick_that_saw_it_first_failed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _steady(rig, Series(device="b", gateway="gw-bad", start=BASE - HOUR), BASE, 20)
+    _run(rig, BASE, 30)
+    _quarantine(rig, lifted=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("sloengine.jobs.roll_up"), "fold_batch", _away)
+        with pytest.raises(StoreUnavailable):
+            jobs.roll_up(rig.deps, BASE + 40 * MINUTE)
+    assert _good(rig)
+    jobs.roll_up(rig.deps, BASE + 41 * MINUTE)
+    assert _good(rig) == {}
+
+
+def _away(*_: object) -> int:
+    raise StoreUnavailable("the store went away")
 
 
 def _quarantine(rig: Rig, *, lifted: bool) -> None:

@@ -1,5 +1,6 @@
 """Budgets and burn rates: the workbook's figures, and properties that hold for any counts."""
 
+import math
 from collections import deque
 from datetime import timedelta
 from fractions import Fraction
@@ -309,3 +310,25 @@ def test_minute_buckets_detect_a_total_outage_and_reset_like_a_brute_force_count
     assert fired[0] == began_s + 60, "the first minute bucket of the outage is enough"
     assert fired[-1] == ended_s + 240, "the last end of a five-minute window that still holds a bad minute"
     assert fired == list(range(fired[0], fired[-1] + 60, 60)), "one episode, no flapping"
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.03])
+@pytest.mark.parametrize("pair", range(4))
+def test_the_workbooks_detection_times_come_out_of_minute_buckets(pair: int, share: float) -> None:
+    """Chapter 5: (1 - SLO) / error ratio x alerting window x burn rate. In minutes: the first that ends after that."""
+    promise = slo()
+    window = promise.policy.windows[pair]
+    factor, length = window.factor(promise.window), window.long // MINUTE
+    detected_min = Fraction("0.001") / Fraction(str(share)) * length * Fraction(str(round(factor, 9)))
+    minutes = [Counts(good=10**6)] * length
+    bad = [Counts(good=round(10**6 * (1 - share)), bad=round(10**6 * share))]
+    expected = math.floor(detected_min) + 1
+    for passed in (expected - 1, expected):
+        held = (minutes + bad * passed)[-length:]
+        by_window = {
+            span: Counts(sum(c.good for c in part), sum(c.bad for c in part))
+            for b in promise.policy.windows
+            for span in (b.long, b.short)
+            for part in [held[-(span // MINUTE) :]]
+        }
+        assert read_burns(promise, by_window, promise.window)[pair].exceeded is (passed == expected)

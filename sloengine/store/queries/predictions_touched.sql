@@ -1,10 +1,10 @@
 -- Which (gateway, minute) buckets of predictions were touched by what came in during an interval of ingest time. A label touches the minute of
 -- its prediction, not its own; a record touches the other records of its id as well, because only the first counts.
+-- A device whose clock is, or was, known to be off touches the minutes that its records may be moved to, and those that they are moved from.
 SELECT Cause, GatewayId, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute
 FROM (
-    SELECT Cause, GatewayId, Timestamp + toIntervalMillisecond(
--- include predictions_shift
-        ) AS T
+    SELECT Cause, GatewayId, Timestamp + toIntervalMillisecond(arrayJoin(arrayConcat([toInt64(0)], arrayMap(s -> s.4,
+            arrayFilter(s -> s.1 = DeviceId, {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}))))) AS T
     FROM (
         SELECT 'arrival' AS Cause, GatewayId, DeviceId, GatewayTime, Timestamp
         FROM prediction_places

@@ -2,12 +2,12 @@
 -- are folded from. The minmax index on IngestTime keeps this to the newest parts, however old the events are.
 -- Events of a time that can't be (1970, 2100) are left alone: they would be rolled up into minutes that nobody asks for.
 -- How many rows came in tells how many buckets one statement may recompute in bounded memory.
--- A device whose clock is known to be off touches the minutes that its events are moved to, and those that they are moved from.
+-- A device whose clock is, or was, known to be off touches the minutes that its events may be moved to, and those that they are moved from:
+-- when an offset turns out to have ended, what came in since is moved back.
 SELECT Kind, GatewayId, arrayJoin(if(empty({skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}),
     [toStartOfMinute(toDateTime(TimeUnix, 'UTC'))],
-    [toStartOfMinute(toDateTime(TimeUnix, 'UTC')), toStartOfMinute(toDateTime(TimeUnix + toIntervalMillisecond(arrayFirst(
-        s -> s.1 = DeviceId AND GatewayTime >= s.2 AND GatewayTime < s.3,
-        {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}).4), 'UTC'))])) AS Minute, count() AS Items
+    arrayConcat([toStartOfMinute(toDateTime(TimeUnix, 'UTC'))], arrayMap(s -> toStartOfMinute(toDateTime(TimeUnix + toIntervalMillisecond(s.4), 'UTC')),
+        arrayFilter(s -> s.1 = DeviceId, {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}))))) AS Minute, count() AS Items
 FROM (
     SELECT 'sums' AS Kind, GatewayId, DeviceId, GatewayTime, IngestTime, TimeUnix FROM otel_metrics_sum WHERE MetricName IN {sums:Array(String)}
     UNION ALL

@@ -1,0 +1,154 @@
+"""Ways to break the engine, each a change of the SQL that it runs: what an oracle doesn't notice, it doesn't prove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NAMED = {"fold_sums", "fold_spans", "fold_requests", "fold_exponential", "fold_explicit", "fold_gauges", "fold_logs"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In these statements ``old`` becomes ``new``; histories of these kinds must show it."""
+
+    name: str
+    statements: frozenset[str]
+    old: str
+    new: str
+    kind: str
+    late: bool = False
+    """Shows only where the engine had looked before: not where it counts everything anew."""
+
+    def apply(self, name: str, text: str) -> str:
+        if name not in self.statements:
+            return text
+        assert self.old in text, f"{name}.sql has changed: say anew how to break it ({self.name})"
+        return text.replace(self.old, self.new)
+
+
+def _of(name: str, statement: str, old: str, new: str, kind: str, *, late: bool = False) -> Mutant:
+    return Mutant(name, frozenset({statement}), old, new, kind, late)
+
+
+MUTANTS = (
+    _of(
+        "a point delivered twice counts twice",
+        "fold_sums",
+        "GROUP BY SeriesId, StartTimeUnix, TimeUnix, Shift",
+        "GROUP BY SeriesId, StartTimeUnix, TimeUnix, Shift, p.IngestTime",
+        "sum",
+    ),
+    _of(
+        "a span delivered twice counts twice",
+        "fold_spans",
+        "LIMIT 1 BY p.GatewayId, p.TraceId, p.SpanId",
+        "LIMIT 1 BY p.GatewayId, p.TraceId, p.SpanId, p.IngestTime",
+        "span",
+    ),
+    _of(
+        "a reset is no reset",
+        "fold_sums",
+        "N > 1 AND V >= Previous, V - Previous, N > 1, V,",
+        "N > 1, greatest(0, V - Previous),",
+        "sum",
+    ),
+    _of(
+        "a first point of an unknown past counts whole",
+        "fold_sums",
+        "Start >= {from:DateTime('UTC')}, V, 0)",
+        "true, V, 0)",
+        "sum",
+    ),
+    _of(
+        "an increase belongs to the earlier point's minute",
+        "fold_sums",
+        "Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute",
+        "Shift, toStartOfMinute(toDateTime(if(N > 1, PreviousT, T), 'UTC')) AS Minute",
+        "sum",
+    ),
+    _of(
+        "what depends on a late point is not counted anew",
+        "next_minutes",
+        "FROM ahead\n",
+        "FROM ahead WHERE false\n",
+        "sum",
+        late=True,
+    ),
+    _of(
+        "what came late belongs to the minute in which it came",
+        "touched_minutes",
+        "arrayConcat([toStartOfMinute(toDateTime(TimeUnix, 'UTC'))]",
+        "arrayConcat([toStartOfMinute(toDateTime(IngestTime, 'UTC'))]",
+        "sum",
+        late=True,
+    ),
+    _of(
+        "a retry is a request",
+        "fold_requests",
+        "if(Request = '', concat(TraceId, SpanId), Request)",
+        "concat(TraceId, SpanId)",
+        "span",
+    ),
+    _of(
+        "a sampled span counts as one",
+        "fold_spans",
+        "p.AdjustedCount AS Weight",
+        "p.AdjustedCount * 0 + 1 AS Weight",
+        "span",
+    ),
+    _of(
+        "an unknown weight is one",
+        "fold_spans",
+        "p.AdjustedCount AS Weight",
+        "ifNull(p.AdjustedCount, 1) AS Weight",
+        "span",
+    ),
+    Mutant("a clock that is off is left alone", frozenset(NAMED), ".4 AS Moved", ".4 * 0 AS Moved", "sum"),
+    Mutant(
+        "a gateway in quarantine counts",
+        frozenset(NAMED - {"fold_spans"}),
+        "NOT arrayExists(q -> q.1",
+        "NOT arrayExists(q -> false AND q.1",
+        "sum",
+    ),
+    _of(
+        "coarser buckets are off by one",
+        "fold_exponential",
+        "s * 4294967296 + bitShiftRight(i, toUInt8(Scale - S))",
+        "s * 4294967296 + bitShiftRight(i + 1, toUInt8(Scale - S))",
+        "exponential",
+    ),
+    _of(
+        "a change of scale within a minute is passed over",
+        "fold_exponential",
+        "NOT Bridges AND Scale = lagInFrame(Scale, 1) OVER w AND",
+        "NOT Bridges AND",
+        "exponential",
+    ),
+    _of(
+        "a reset within a minute is passed over",
+        "fold_exponential",
+        "Subtract AND NOT Bridges AND",
+        "N > 1 AND",
+        "exponential",
+    ),
+    _of("buckets are not subtracted", "fold_explicit", "- if(Subtract,", "- if(false,", "explicit"),
+    _of("a gauge holds for as long as it is silent", "fold_gauges", "least(300, Gap)", "Gap", "gauge"),
+    _of(
+        "the first label holds",
+        "predictions_fold",
+        "max(tuple(At, Came, Truth, Source))",
+        "min(tuple(At, Came, Truth, Source))",
+        "prediction",
+    ),
+    _of(
+        "a prediction that came by two gateways is two",
+        "predictions_fold",
+        "WHERE NOT arrayExists(c -> c <",
+        "WHERE NOT arrayExists(c -> false AND c <",
+        "prediction",
+    ),
+    _of(
+        "hours are folded once", "fold_hours", "HAVING Now != Was", "HAVING Now != Was AND Was.3 = 0", "sum", late=True
+    ),
+)
