@@ -174,7 +174,7 @@ def _attempt_minutes(engine: Deps, sources: Sources, batch: Batch) -> list[tuple
 def _next_minutes(engine: Deps, sources: Sources, batch: Batch, now: datetime) -> list[tuple[str, datetime]]:
     """Minutes of the next points, looked for as far ahead as previous points are looked for back."""
     found: set[tuple[str, datetime]] = set()
-    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi, "skew": list(engine.corrections.skew)}
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi, **engine.corrections.parameters}
     for reach in LOOK_BACKS:
         seconds = int(reach.total_seconds())
         rows = engine.store.rows("next_minutes", **bounds, reach=seconds, **sources.touching)
@@ -192,7 +192,7 @@ def _recompute(engine: Deps, sources: Sources, work: Work, run: Run) -> None:
 
 def _look_back(engine: Deps, sources: Sources, batch: Batch) -> datetime:
     """From where to read, so that every series' point before the batch is seen if there is one."""
-    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi, **engine.corrections.parameters}
     for back in LOOK_BACKS:
         start = batch.lo - back
         if not engine.store.rows("orphans", **bounds, **{"from": start}, **sources.touching)[0]["Orphans"]:
