@@ -128,3 +128,16 @@ def test_a_device_that_tells_its_clock_is_put_right_within_two_minutes_even_whil
 def _told(rig: Rig, at: datetime, value: float, ingested: datetime, clock_ns: int) -> None:
     rig.points.count(Series(start=BASE - HOUR), at, value, ingested=ingested)
     rig.points.sums[-1][0]["edge.clock.sent_unix_nano"] = str(clock_ns)
+
+
+def test_a_point_before_a_quarantine_is_found_behind_the_points_that_do_not_count(rig: Rig) -> None:
+    """Two days of points that are not trusted lie between: the nearest point before is none of them."""
+    begin, since = BASE - timedelta(hours=52), BASE - timedelta(hours=40)
+    series = Series("b", "gw-bad", start=begin - MINUTE)
+    for at, value in ((begin, 10), (BASE - timedelta(hours=20), 70), (BASE, 100)):
+        rig.points.count(series, at, value)
+    rig.points.flush()
+    columns = ["GatewayId", "Since", "Until", "Reason", "Author", "Lifted", "Revision"]
+    rig.store.insert("quarantines", columns, [["gw-bad", since, BASE - HOUR, "forged", "security", False, 1]])
+    jobs.roll_up(rig.deps, BASE + HOUR)
+    assert _good(rig) == {begin: 10, BASE: 90}

@@ -6,6 +6,8 @@ WITH ahead AS (
     FROM otel_metrics_sum
     WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {sums:Array(String)} AND AggregationTemporality = 2
         AND TimeUnix >= {lo:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')} + toIntervalSecond({reach:UInt32})
+        AND (TimeUnix < {hi:DateTime('UTC')} OR NOT arrayExists(q -> q.1 = GatewayId AND IngestTime >= q.2 AND IngestTime < q.3,
+            {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}))
     GROUP BY GatewayId, SeriesId, StartTimeUnix
     HAVING countIf(TimeUnix < {hi:DateTime('UTC')}) > 0
     UNION ALL
@@ -13,6 +15,8 @@ WITH ahead AS (
     FROM otel_metrics_exponential_histogram
     WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {histograms:Array(String)} AND AggregationTemporality = 2
         AND TimeUnix >= {lo:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')} + toIntervalSecond({reach:UInt32})
+        AND (TimeUnix < {hi:DateTime('UTC')} OR NOT arrayExists(q -> q.1 = GatewayId AND IngestTime >= q.2 AND IngestTime < q.3,
+            {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}))
     GROUP BY GatewayId, SeriesId, StartTimeUnix
     HAVING countIf(TimeUnix < {hi:DateTime('UTC')}) > 0
     UNION ALL
@@ -20,6 +24,8 @@ WITH ahead AS (
     FROM otel_metrics_histogram
     WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {histograms:Array(String)} AND AggregationTemporality = 2
         AND TimeUnix >= {lo:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')} + toIntervalSecond({reach:UInt32})
+        AND (TimeUnix < {hi:DateTime('UTC')} OR NOT arrayExists(q -> q.1 = GatewayId AND IngestTime >= q.2 AND IngestTime < q.3,
+            {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}))
     GROUP BY GatewayId, SeriesId, StartTimeUnix
     HAVING countIf(TimeUnix < {hi:DateTime('UTC')}) > 0
     UNION ALL
@@ -27,6 +33,8 @@ WITH ahead AS (
     FROM otel_metrics_sum
     WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {sums:Array(String)} AND MetricName = 'edge.inference.requests'
         AND TimeUnix >= {lo:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')} + toIntervalHour(1)
+        AND (TimeUnix < {hi:DateTime('UTC')} OR NOT arrayExists(q -> q.1 = GatewayId AND IngestTime >= q.2 AND IngestTime < q.3,
+            {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}))
     GROUP BY GatewayId, ServiceName, Region, DeviceId
     HAVING countIf(TimeUnix < {hi:DateTime('UTC')}) > 0
     UNION ALL
@@ -34,6 +42,8 @@ WITH ahead AS (
     FROM otel_metrics_gauge
     WHERE GatewayId IN {gateways:Array(String)} AND MetricName IN {gauges:Array(String)}
         AND TimeUnix >= {lo:DateTime('UTC')} AND TimeUnix < {hi:DateTime('UTC')} + toIntervalHour(1)
+        AND (TimeUnix < {hi:DateTime('UTC')} OR NOT arrayExists(q -> q.1 = GatewayId AND IngestTime >= q.2 AND IngestTime < q.3,
+            {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))}))
     GROUP BY GatewayId, SeriesId
     HAVING countIf(TimeUnix < {hi:DateTime('UTC')}) > 0
 )
