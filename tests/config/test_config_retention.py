@@ -33,7 +33,7 @@ def kept() -> dict[str, timedelta]:
     for file in sorted(MIGRATIONS.glob("*.sql")):
         text = file.read_text(encoding="utf-8")
         table = re.search(r"(?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) (\w+)", text)
-        days = re.search(r"TTL .*toIntervalDay\((\d+)\)", text)
+        days = re.search(r"TTL .*?toIntervalDay\((\d+)\)", text)
         if table and days:
             found[table[1]] = int(days[1]) * DAY
     return found
