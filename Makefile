@@ -44,7 +44,7 @@ test: setup ## lint, types, and the whole fast suite
 	.venv/bin/pytest
 
 soak: setup ## 50,000 random histories against the oracle, and whether it notices a broken engine (an hour)
-	SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py
+	SLOENGINE_TEST_SEED=$${SLOENGINE_TEST_SEED:-$$RANDOM} SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py
 
 bench: setup ## print ratios measured side by side and write bench.json
 	@collector/build.sh --if-possible

@@ -62,6 +62,8 @@ def _with_dependants(engine: Deps, sources: Sources, kind: Kind, plan: list[Piec
     if kind in CUMULATIVE:
         near = batches(runs(plan))
         found = [pair for batch in near for pair in _next_minutes(engine, sources, batch, now)]
+        if engine.corrections.skew:
+            found += [pair for batch in near for pair in _moved_minutes(engine, sources, batch)]
         # A next point is looked for behind a batch, so what lies in it is recomputed whole: it may hold one that was not touched,
         # and the batches that are recomputed in the end may be others.
         found += [(name, at) for batch in near for name in batch.gateways for at in _minutes(batch.lo, batch.hi)]
@@ -93,6 +95,12 @@ def _next_minutes(engine: Deps, sources: Sources, batch: Batch, now: datetime) -
         if not any(row["Open"] for row in rows) or batch.hi + reach > now:
             break
     return sorted(found)
+
+
+def _moved_minutes(engine: Deps, sources: Sources, batch: Batch) -> list[tuple[str, datetime]]:
+    bounds = {"gateways": list(batch.gateways), "lo": batch.lo, "hi": batch.hi}
+    rows = engine.store.rows("moved_minutes", **bounds, skew=list(engine.corrections.skew), **sources.touching)
+    return [(row["GatewayId"], utc(minute)) for row in rows for minute in row["Minutes"]]
 
 
 def recompute(engine: Deps, sources: Sources, work: Work, run: Run) -> None:
