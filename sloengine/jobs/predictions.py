@@ -18,7 +18,7 @@ from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import Derived, settle
 from sloengine.jobs.fold import Run, asked, fold_days
 from sloengine.model import Source
-from sloengine.rollup.folds import Fold, fingerprint, folds_of
+from sloengine.rollup.folds import Fold, fingerprint
 from sloengine.rollup.plan import HOUR, MINUTE, Batch, floor_hour, floor_minute, hours_of
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.store.client import Store
@@ -151,7 +151,7 @@ def derive_predictions(
 
     ``again``: spans of ingest time whose arrivals are counted anew, because what is known to be wrong with them has changed.
     """
-    shapes = shapes_of(folds_of(engine.catalogue.slos))
+    shapes = shapes_of(engine.folds())
     mark = f"{PREDICTIONS}:{fingerprint(shapes.folds)}"
     with transaction(engine.state) as connection:
         since = watermark(connection, mark)

@@ -14,7 +14,7 @@ from sloengine.jobs.fold import Run, Sources, marks_asked
 from sloengine.jobs.history import EPOCH, ingest_marks, ingested, note_paid, work_off
 from sloengine.jobs.recount import RETENTION, believable, fold_hours, plan_work, recompute
 from sloengine.model import Source
-from sloengine.rollup.folds import FRESHNESS, folds_of
+from sloengine.rollup.folds import FRESHNESS
 from sloengine.rollup.plan import (
     MINUTE,
     Piece,
@@ -37,7 +37,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     The watermark trails by the longest insert, so ticks overlap; recomputing the same rows writes nothing new. It belongs to
     what is folded: when an SLO asks for something new, what the raw tables still hold is folded again (``history``).
     """
-    sources = Sources(folds_of(engine.catalogue.slos, engine.catalogue.exclusions))
+    sources = Sources(engine.folds())
     since = ingested(engine, sources)
     with transaction(engine.state) as connection:
         fresh_until = watermark(connection, "freshness")
@@ -119,7 +119,7 @@ def _roll_up_freshness(
     lo = max(lo, min(begin), now - RETENTION)
     # Only whole minutes: a slice is judged when it has ended.
     judged = days(floor_minute(lo), floor_minute(now))
-    folds = [f for f in folds_of(engine.catalogue.slos, engine.catalogue.exclusions) if f.measure == FRESHNESS]
+    folds = [f for f in engine.folds() if f.measure == FRESHNESS]
     given = {
         "by_device": any("device" in fold.detail for fold in folds),
         "marks": marks_asked(mark for fold in folds for mark in fold.marks),

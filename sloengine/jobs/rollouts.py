@@ -10,7 +10,7 @@ from sloengine.jobs.derive import Derived, settle
 from sloengine.jobs.fold import Run
 from sloengine.jobs.predictions import CLOCK_AHEAD, EPOCH, KEPT, fold_hours
 from sloengine.model import DIMENSIONS, Source
-from sloengine.rollup.folds import Fold, fingerprint, folds_of
+from sloengine.rollup.folds import Fold, fingerprint
 from sloengine.rollup.plan import floor_hour, floor_minute
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
@@ -29,7 +29,7 @@ def derive_rollouts(
 
     ``again``: spans of ingest time whose arrivals are counted anew, because what is known to be wrong with them has changed.
     """
-    found = [fold for fold in folds_of(engine.catalogue.slos) if fold.measure == DEVICES]
+    found = [fold for fold in engine.folds() if fold.measure == DEVICES]
     shape = found[0] if found else Fold(Source.DERIVED, DEVICES, DEVICES)
     mark = f"{DEVICES}:{fingerprint([shape])}"
     with transaction(engine.state) as connection:
