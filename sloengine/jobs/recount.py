@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days
 from sloengine.model import Source
-from sloengine.rollup.plan import HOUR, MINUTE, Batch, Piece, batches, floor_minute, pieces, room_of, runs
+from sloengine.rollup.plan import HOUR, MINUTE, Batch, Piece, batches, floor_minute, joined, pieces, room_of, runs
 from sloengine.times import utc
 
 RETENTION = timedelta(days=39)
@@ -42,7 +42,7 @@ def plan_work(engine: Deps, sources: Sources, since: datetime, until: datetime, 
         if found:
             found = _with_dependants(engine, sources.only(kind), kind, found, now)
         room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
-        plan += [(kind, batch) for batch in batches(found, room)]
+        plan += [(kind, batch) for batch in joined(batches(found, room), room)]
     return plan
 
 

@@ -18,9 +18,9 @@ from sloengine.rollup.folds import FRESHNESS
 from sloengine.rollup.plan import (
     MINUTE,
     Piece,
-    days,
     floor_minute,
     hours_of,
+    stretches,
 )
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
@@ -118,7 +118,7 @@ def _roll_up_freshness(
         lo = min(lo, floor_minute(utc(heard["Oldest"])))
     lo = max(lo, min(begin), now - RETENTION)
     # Only whole minutes: a slice is judged when it has ended.
-    judged = days(floor_minute(lo), floor_minute(now))
+    judged = stretches(floor_minute(lo), floor_minute(now), len(begin))
     folds = [f for f in engine.folds() if f.measure == FRESHNESS]
     given = {
         "by_device": any("device" in fold.detail for fold in folds),

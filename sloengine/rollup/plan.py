@@ -15,6 +15,8 @@ MAX_HOLE = timedelta(minutes=10)
 MAX_BATCH = 2 * MAX_PIECE
 """Gateway-time that one statement recomputes, all its gateways together, however much came in then: it is deduplicated in
 bounded memory."""
+MAX_DAYS = 7
+"""Days that one statement writes into: each is a partition."""
 MAX_ITEMS = 2_000_000
 """Raw rows that one statement may recompute beyond that: a small fleet's month should not take a thousand statements."""
 
@@ -95,6 +97,29 @@ def _fits(piece: Piece, held: Sequence[Piece], room: timedelta) -> bool:
     return near and piece.lo.date() == first.lo.date() and length * (len(held) + 1) <= room + 2 * MAX_HOLE
 
 
+def joined(found: Iterable[Batch], room: timedelta) -> list[Batch]:
+    """Batches of the same gateways that meet at midnight, as one where they fit into ``room``: a statement costs a tenth of a
+    second however little it reads, and a small fleet's month is a few of them then.
+
+    Only where rows are few: ``room`` is then more than ``MAX_BATCH``.
+    """
+    out: list[Batch] = []
+    for batch in sorted(found, key=lambda b: (b.gateways, b.lo)):
+        last = out[-1] if out else None
+        whole = Batch(batch.gateways, last.lo, batch.hi) if last else batch
+        meets = last is not None and last.gateways == batch.gateways and last.hi == batch.lo
+        if meets and _few(whole, room):
+            out[-1] = whole
+        else:
+            out.append(batch)
+    return sorted(out, key=lambda b: (b.lo, b.hi, b.gateways))
+
+
+def _few(batch: Batch, room: timedelta) -> bool:
+    length = batch.hi - batch.lo
+    return room > MAX_BATCH and length <= MAX_DAYS * MAX_PIECE and length * len(batch.gateways) <= room
+
+
 def runs(plan: Iterable[Piece]) -> list[Piece]:
     """Adjacent pieces of a gateway joined, without bound: what lies between them is recomputed anyway."""
     out: list[Piece] = []
@@ -115,6 +140,13 @@ def days(lo: datetime, hi: datetime) -> list[tuple[datetime, datetime]]:
         out.append((lo, min(midnight, hi)))
         lo = midnight
     return out
+
+
+def stretches(lo: datetime, hi: datetime, rows: int) -> list[tuple[datetime, datetime]]:
+    """``[lo, hi)`` cut at midnights, as many days at a time as hold half a million rows at ``rows`` a minute, seven at most."""
+    cut = days(lo, hi)
+    most = max(1, min(MAX_DAYS, MAX_ITEMS // 4 // (24 * 60 * max(1, rows))))
+    return [(cut[n][0], cut[min(n + most, len(cut)) - 1][1]) for n in range(0, len(cut), most)]
 
 
 def floor_minute(moment: datetime) -> datetime:

@@ -20,9 +20,11 @@ from sloengine.rollup.plan import (
     floor_hour,
     floor_minute,
     hours_of,
+    joined,
     pieces,
     room_of,
     runs,
+    stretches,
 )
 
 MIDNIGHT = datetime(2026, 2, 28, tzinfo=UTC)
@@ -288,3 +290,31 @@ def test_a_small_fleets_day_is_one_batch_and_a_large_ones_is_not():
     assert len(batches(fleet, room_of(100 * minutes, minutes))) == 1
     assert len(batches(fleet, room_of(10_000 * minutes, minutes))) == 3
     assert room_of(0, 0) == MAX_BATCH
+
+
+def test_a_small_fleets_month_is_a_few_statements_and_a_large_ones_stays_days() -> None:
+    month = [Piece("a", MIDNIGHT + n * DAY, MIDNIGHT + (n + 1) * DAY) for n in range(30)]
+    found = joined(batches(month), 40 * DAY)
+    assert [(b.lo, b.hi) for b in found] == [
+        (MIDNIGHT + n * DAY, MIDNIGHT + min(n + 7, 30) * DAY) for n in range(0, 30, 7)
+    ]
+    assert joined(batches(month), 2 * DAY) == batches(month)
+    assert len(joined(batches(month), 3 * DAY)) == 10
+
+
+def test_days_of_other_gateways_and_days_apart_are_not_joined() -> None:
+    plan = [
+        Piece("a", MIDNIGHT, MIDNIGHT + DAY),
+        Piece("a", MIDNIGHT + DAY + HOUR, MIDNIGHT + 2 * DAY),
+        Piece("b", MIDNIGHT + 2 * DAY, MIDNIGHT + 3 * DAY),
+    ]
+    assert joined(batches(plan), 40 * DAY) == batches(plan)
+
+
+def test_stretches_are_as_many_days_as_stay_below_half_a_million_rows() -> None:
+    month = MIDNIGHT, MIDNIGHT + 30 * DAY
+    assert [(b - a) // DAY for a, b in stretches(*month, 30)] == [7, 7, 7, 7, 2]
+    assert [(b - a) // DAY for a, b in stretches(*month, 100)] == [3] * 10
+    assert [(b - a) // DAY for a, b in stretches(*month, 10_000)] == [1] * 30
+    cut = stretches(MIDNIGHT + HOUR, MIDNIGHT + 2 * DAY + HOUR, 1)
+    assert cut == [(MIDNIGHT + HOUR, MIDNIGHT + 2 * DAY + HOUR)]
