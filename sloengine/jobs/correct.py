@@ -55,7 +55,9 @@ def correct(engine: Deps, now: datetime) -> list[Change]:
         for mark, r in _new(engine, offsets)
     ]
     return found + [
-        Change("quarantine", utc(r["Since"]), min(now, utc(r["Until"])), mark) for mark, r in _new(engine, held)
+        # Likewise: one that is shortened held for more.
+        Change("quarantine", utc(r["Since"]), now, mark)
+        for mark, r in _new(engine, held)
     ]
 
 

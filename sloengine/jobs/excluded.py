@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete
-
 from sloengine.jobs.deps import Deps
-from sloengine.jobs.marks import move_marks, read_marks
+from sloengine.jobs.marks import drop_marks, move_marks, read_marks
 from sloengine.marked import PREFIX, mark_of
-from sloengine.state.database import transaction
-from sloengine.state.tables import watermarks
 
 JOB = PREFIX.removesuffix(":")
 CLOCKS = timedelta(hours=1)
@@ -43,7 +39,6 @@ def note_marked(engine: Deps, now: datetime) -> None:
     gone = sorted(carried.keys() - wanted.keys())
     if gone:
         # An exclusion that comes back finds a gap: it has to ask again.
-        with transaction(engine.state) as connection:
-            connection.execute(delete(watermarks).where(watermarks.c.name.in_(gone)))
+        drop_marks(engine, gone)
     since = {name: min(start, carried.get(name, now)) for name, start in wanted.items()}
     move_marks(engine, {name: at for name, at in since.items() if carried.get(name) != at})

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sloengine.errors import StoreError, StoreUnavailable
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import SOURCE_OF, Run, Sources, Work
-from sloengine.jobs.marks import move_marks, read_marks
+from sloengine.jobs.marks import drop_marks, move_marks, read_marks
 from sloengine.jobs.recount import CLOCK_AHEAD, plan_work, recompute
 from sloengine.model import Source
 from sloengine.rollup.folds import fingerprint
-from sloengine.rollup.plan import MINUTE, hours_of
+from sloengine.rollup.plan import MAX_HOLE, MINUTE, hours_of
 
 log = logging.getLogger("sloengine.jobs")
 
@@ -37,6 +38,8 @@ class Debt:
     """How many batches it was."""
     taken: int = 0
     """Folded in this tick. Nothing is paid before the hours and days over it are folded too: a tick may fail in between."""
+    problem: str = ""
+    """Why the next one could not be folded."""
 
 
 def marks_of_sources(sources: Sources) -> dict[Source, str]:
@@ -65,6 +68,15 @@ def _owe(engine: Deps, name: str, since: datetime, until: datetime) -> None:
     log.warning("what is folded of %s has changed: its history is counted anew, newest first", name.partition(":")[0])
     moved = {OWED: min(since, earlier), LEFT: until + CLOCK_AHEAD, INGEST: until}
     move_marks(engine, {f"{mark}:{name}": at for mark, at in moved.items()})
+    # What was folded under other names is folded over: a catalogue that comes back owes all of it.
+    source = name.partition(":")[0]
+    others = [
+        mark
+        for job in (INGEST, OWED, LEFT)
+        for mark in read_marks(engine, job)
+        if mark.startswith(f"{job}:{source}:") and mark != f"{job}:{name}"
+    ]
+    drop_marks(engine, others)
     engine.history.pop(name, None)
 
 
@@ -74,15 +86,20 @@ def ingest_marks(sources: Sources) -> list[str]:
 
 
 def work_off(engine: Deps, sources: Sources, now: datetime, run: Run) -> set[datetime]:
-    """Fold some of what is owed, for about ``history_s``, at least one batch of each source; the hours that it touched."""
+    """Fold some of what is owed, for about ``history_s``, at least one batch of each source; the hours that it touched.
+
+    All of what alerts look at is folded before they look again: half of it would burn for what is only not counted yet.
+    """
     left = {mark.partition(":")[2]: at for mark, at in read_marks(engine, LEFT).items() if at > EPOCH}
+    engine.history = {name: debt for name, debt in engine.history.items() if name in left}
+    urgent = now - max((pair.long for slo in engine.catalogue.slos for pair in slo.policy.windows), default=timedelta())
     hours: set[datetime] = set()
     for source, name in marks_of_sources(sources).items():
         if name in left:
             mine = Sources(sources.of(source))
             if name not in engine.history:
                 engine.history[name] = _debt(engine, mine, name, left[name], now)
-            hours |= _pay(engine, mine, engine.history[name], run)
+            hours |= _pay(engine, mine, engine.history[name], urgent, run)
     return hours
 
 
@@ -93,12 +110,23 @@ def _debt(engine: Deps, sources: Sources, name: str, before: datetime, now: date
     return Debt(plan, len(plan))
 
 
-def _pay(engine: Deps, sources: Sources, debt: Debt, run: Run) -> set[datetime]:
-    began, debt.taken = engine.clock(), 0
+def _pay(engine: Deps, sources: Sources, debt: Debt, urgent: datetime, run: Run) -> set[datetime]:
+    began, debt.taken, debt.problem = engine.clock(), 0, ""
     limit = timedelta(seconds=engine.settings.engine.history_s)
-    while debt.taken < len(debt.plan) and (not debt.taken or engine.clock() - began < limit):
+    while debt.taken < len(debt.plan):
+        work = debt.plan[-1 - debt.taken]
+        if debt.taken and work[1].hi <= urgent and engine.clock() - began >= limit:
+            break
+        try:
+            recompute(engine, sources, work, run)
+        except StoreUnavailable:
+            raise
+        except StoreError as error:
+            # The past must not stop the present.
+            log.error("history of %s could not be counted anew: %s", work[0], error)
+            debt.problem = str(error)
+            break
         debt.taken += 1
-        recompute(engine, sources, debt.plan[-debt.taken], run)
     return hours_of(batch for _, batch in debt.plan[len(debt.plan) - debt.taken :])
 
 
@@ -109,8 +137,8 @@ def note_paid(engine: Deps) -> None:
         taken, debt.taken = debt.taken, 0
         if taken:
             del debt.plan[-taken:]
-            # Everything that begins later than the next batch is paid.
-            moved[f"{LEFT}:{name}"] = debt.plan[-1][1].lo + MINUTE if debt.plan else EPOCH
+            # Everything that begins later than the next batch, whose pieces begin within a hole of each other, is paid.
+            moved[f"{LEFT}:{name}"] = debt.plan[-1][1].lo + MAX_HOLE + MINUTE if debt.plan else EPOCH
         if not debt.plan:
             moved[f"{LEFT}:{name}"] = EPOCH
             del engine.history[name]
@@ -122,5 +150,6 @@ def in_words(history: Mapping[str, Debt]) -> list[str]:
     return [
         f"history of {name.partition(':')[0]} is counted anew for a changed catalogue:"
         f" {debt.whole - len(debt.plan)} of {debt.whole} pieces done, newest first"
+        + (f"; the next one fails: {debt.problem}" if debt.problem else "")
         for name, debt in sorted(history.items())
     ]

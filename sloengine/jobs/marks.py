@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from sloengine.jobs.deps import Deps
 from sloengine.state.database import set_watermark, transaction
@@ -36,6 +36,14 @@ def move_marks(engine: Deps, moved: Mapping[str, datetime] | Iterable[tuple[str,
         with transaction(engine.state) as connection:
             for name, at in pairs.items():
                 set_watermark(connection, name, at)
+
+
+def drop_marks(engine: Deps, names: Iterable[str]) -> None:
+    """They say nothing any more."""
+    listed = list(names)
+    if listed:
+        with transaction(engine.state) as connection:
+            connection.execute(delete(watermarks).where(watermarks.c.name.in_(listed)))
 
 
 PASS_EVERY = timedelta(minutes=10)

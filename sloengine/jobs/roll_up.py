@@ -12,9 +12,10 @@ from sloengine.jobs.derive_all import derive_all
 from sloengine.jobs.excluded import note_marked, unmarked_since
 from sloengine.jobs.fold import Run, Sources, marks_asked
 from sloengine.jobs.history import EPOCH, ingest_marks, ingested, note_paid, work_off
+from sloengine.jobs.marks import drop_marks, move_marks, read_marks
 from sloengine.jobs.recount import RETENTION, believable, fold_hours, plan_work, recompute
 from sloengine.model import Source
-from sloengine.rollup.folds import FRESHNESS
+from sloengine.rollup.folds import FRESHNESS, fingerprint
 from sloengine.rollup.plan import (
     MINUTE,
     Piece,
@@ -27,6 +28,8 @@ from sloengine.times import utc
 
 log = logging.getLogger("sloengine.jobs")
 
+FRESH = "fresh"
+"""Marks the fold that silence was judged under."""
 CATCH_UP = timedelta(minutes=3)
 """How long gateways get to deliver what they held back while the store was away, before silence is judged."""
 
@@ -41,6 +44,10 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     since = ingested(engine, sources)
     with transaction(engine.state) as connection:
         fresh_until = watermark(connection, "freshness")
+    fresh = f"{FRESH}:{fingerprint([fold for fold in engine.folds() if fold.measure == FRESHNESS])}"
+    if fresh_until and fresh not in read_marks(engine, FRESH):
+        # Nodes are told apart by something new: all that was judged is judged again.
+        fresh_until = EPOCH
     revision = int(now.timestamp() * 1000)
     changes = correct(engine, now)
     parts = [(plan_work(engine, sources, since, now, now), "backfill" if since == EPOCH else "arrival")]
@@ -74,6 +81,8 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
             for mark in ingest_marks(sources):
                 set_watermark(connection, mark, now - timedelta(seconds=engine.settings.engine.insert_limit_s))
             set_watermark(connection, "freshness", floor_minute(now))
+        drop_marks(engine, [mark for mark in read_marks(engine, FRESH) if mark != fresh])
+        move_marks(engine, {fresh: now})
         note_marked(engine, now)
     return total
 

@@ -143,7 +143,9 @@ def _count_again(engine: Deps, scope: Scope, plan: Sequence[Work], run: Run, pro
         progress(done, len(plan))
         start = look_back(engine, scope.sources.only(kind), batch) if kind in CUMULATIVE else batch.lo
         fold_batch(engine.store, scope.sources, (kind, batch), start, run)
-    fold_hours(engine, hours_of(batch for _, batch in plan), run.revision)
+    # Newer than what the engine folded meanwhile of minutes that were not counted again yet.
+    revision = max(run.revision, int(engine.clock().timestamp() * 1000))
+    fold_hours(engine, hours_of(batch for _, batch in plan), revision)
     progress(len(plan), len(plan))
     span = {"from": scope.since - MAX_HOLE, "until": scope.until + MAX_HOLE}
     return int(engine.store.rows("backfill_changed", revision=run.revision, **span)[0]["Changed"])

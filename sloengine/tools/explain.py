@@ -283,16 +283,17 @@ def _coverage(subject: Subject) -> dict[str, Any]:
     group = subject.status.group
     known = [f"{value_of(n)} = {literal(v, 'String')}" for n, v in group if n in ("service", "region", "gateway")]
     nodes = [f"{value_of(n)} = {literal(v, 'String')}" for n, v in group if n in ("region", "gateway", "device")]
+    begin, _ = bounds(window_of(subject.slo), subject.at)
     values = {
         "service": subject.slo.service,
         "from": subject.start,
         "until": subject.until,
         "at": subject.at,
-        "length": subject.slo.window.total_seconds(),
+        "length": (subject.at - begin).total_seconds(),
     }
     catalogue = subject.engine.catalogue
     own = [node for node in catalogue.nodes if node.service == subject.slo.service]
-    away = absences(catalogue.exclusions, own, subject.at - subject.slo.window, subject.at)
+    away = absences(catalogue.exclusions, own, begin, subject.at)
     listed = [(node.device, *span) for node, spans in sorted(away.items(), key=lambda n: n[0].device) for span in spans]
     expressions = {
         "covered": " AND ".join([*known, nodes_kept(subject.excluded)]),

@@ -131,7 +131,7 @@ def _fresh_sql(a: _Asked) -> str:
 def _listed(engine: Deps, a: _Asked) -> dict[str, Any]:
     """Points of a counter or spans, one by one; only where nothing was moved or left out, which this would not see."""
     name = {Source.SUM: "explain_points", Source.SPAN: "explain_spans"}.get(a.fold.source)
-    if name is None or a.fold.request or a.corrections.skew or a.corrections.quarantine:
+    if name is None or a.fold.request or a.fold.marks or a.corrections.skew or a.corrections.quarantine:
         return {}
     values = {"name": a.fold.name, "from": a.start, "lo": a.batch.lo, "hi": a.batch.hi}
     sql = paste(statement(name), values, {"key": _raw_key(a)})

@@ -92,7 +92,7 @@ def test_a_quarantine_is_counted_out_even_if_the_tick_that_saw_it_first_failed(
     _run(rig, BASE, 30)
     _quarantine(rig, lifted=False)
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("sloengine.jobs.roll_up"), "fold_batch", _away)
+        patch.setattr(import_module("sloengine.jobs.recount"), "fold_batch", _away)
         with pytest.raises(StoreUnavailable):
             jobs.roll_up(rig.deps, BASE + 40 * MINUTE)
     assert _good(rig)
