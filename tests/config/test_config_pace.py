@@ -14,6 +14,7 @@ from sloengine.config.indicators import templates
 from sloengine.config.pace import Pace, pace_of
 from sloengine.config.policies import chosen, load_policies, misfits, shipped
 from sloengine.evaluate.burn import read_all_burns, windows_of
+from sloengine.evaluate.tally import tally_of
 from sloengine.jobs.indicators import SETTLE
 from sloengine.jobs.predictions import SLICE, WAIT
 from sloengine.model import BurnWindow, Counts, Severity, Slo
@@ -73,7 +74,9 @@ def over(slo: Slo) -> dict[BurnWindow, list[timedelta]]:
     """When which pair alerted: each moment sees only what was known then."""
     parts, lengths = HISTORIES[slo.indicator], windows_of(slo)
     seen = [{n: sum((p.counts(now - n, now) for p in parts), Counts()) for n in lengths} for now in MOMENTS]
-    burns = read_all_burns((slo, counts, slo.window) for counts in seen)
+    spans = {length: column for column, length in enumerate(sorted(lengths))}
+    table = tally_of([[counts[length] for length in spans] for counts in seen])
+    burns = read_all_burns((slo,) * len(seen), table, spans, slo.window)
     found: dict[BurnWindow, list[timedelta]] = {pair: [] for pair in slo.policy.windows}
     for now, readings in zip(MOMENTS, burns, strict=True):
         for reading in readings:
