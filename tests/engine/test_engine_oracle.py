@@ -4,7 +4,7 @@ behind wrong clocks, while the engine looks at random moments.
 In the end every slice of every SLO must say in every window what plain Python over the deliveries says (``oracle.py``), quantiles
 lie within their stated error, and everything counted anew writes nothing. Histories are regions of one store, so a tick costs
 as much for two thousand as for one. ``SLOENGINE_TEST_SEED`` repeats a run, ``SLOENGINE_ORACLE_HISTORIES`` says how many (2000);
-``make soak`` runs 50,000 and shows that the oracle notices each of the ways to break the engine in ``oracle_mutants.py``.
+``make soak`` runs 50,000 and asks whether the oracle notices each of the ways to break the engine in ``oracle_mutants.py``.
 """
 
 from __future__ import annotations
