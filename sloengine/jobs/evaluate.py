@@ -25,7 +25,7 @@ from sloengine.times import utc
 log = logging.getLogger("sloengine.jobs")
 
 FEW = 500
-"""New keys that are asked for by id; parameters travel in the address."""
+"""New keys that are asked for by id; of more, all are."""
 
 ROWS_MAX, CELLS_MAX = 2_000_000, 2_000_000
 """Sums per key and band that are asked for, and kept: about 60 and 80 bytes each, so that the engine stays below 500 MB."""
