@@ -17,6 +17,10 @@ VALUE = "value"
 
 
 FRESHNESS = "nodes.heard"
+ESTIMATED = "traces.span.metrics."
+"""Beginning of what gateways count from spans, which may be sampled."""
+WEIGHED_BY = ("edge.sampling.threshold", "sampling.method")
+"""What such a count says of the weights behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ def _fold(slo: Slo, selector: Selector) -> Fold:
     names = {m.name for m in matchers} | set(slo.by) | (set(rule.per) if rule else set())
     if slo.weighting is Weighting.NODES or slo.quantifier:
         names.add("device")
+    if selector.name.startswith(ESTIMATED):
+        names.update(WEIGHED_BY)
     return Fold(
         selector.source,
         selector.measure,

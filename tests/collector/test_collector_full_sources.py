@@ -165,6 +165,7 @@ def test_spans_of_foreign_devices_become_metrics_that_say_so(store, full_databas
     assert full_gateway.send("traces", foreign_spans()).status_code == 200
     calls = (
         "SELECT Attributes['status.code'] AS status, Attributes['sampling.method'] AS method, sum(Value) AS n,"
+        " any(Attributes['edge.sampling.threshold']) AS threshold,"
         " any(ServiceName) AS service, any(DeviceId) AS device, any(Region) AS region, any(GatewayId) AS gateway,"
         " any(ResourceAttributes['edge.metrics.source']) AS source, any(AggregationTemporality) AS temporality"
         " FROM otel_metrics_sum WHERE MetricName = 'traces.span.metrics.calls' AND ServiceName IN ('turnstile', 'instrumented')"
@@ -183,6 +184,7 @@ def test_spans_of_foreign_devices_become_metrics_that_say_so(store, full_databas
         ("turnstile", "d-9", "eu", "gw-full", "spans")
     }
     assert {row["temporality"] for row in rows} == {1}
+    assert {(row["method"], row["threshold"]) for row in rows} == {("counted", ""), ("extrapolated", "c")}
     durations = (
         "SELECT sum(Count) AS n, round(sum(Sum), 6) AS s, any(MetricUnit) AS unit FROM otel_metrics_exponential_histogram"
         " WHERE MetricName = 'traces.span.metrics.duration' AND ServiceName = 'turnstile'"

@@ -47,8 +47,12 @@ WITH
     fresh AS (
         SELECT Measure, D, Minute,
 -- include asked_key
+            ,
+-- include asked_squares
+            AS Squared, Squared IS NULL AS Unknown,
             -- Rounded to a millionth: floats are added in any order, and a re-run must write nothing.
-            , tuple(round(sum(Events), 6), round(sum(Events), 6), sum(Items), toUInt64(0), round(sum(Bridged), 6), round(sum(Shifted), 6)) AS Figures
+            tuple(if(Unknown, 0, round(sum(Events), 6)), if(Unknown, 0, round(sum(Events) * ifNull(Squared, 0), 6)), if(Unknown, 0, sum(Items)),
+                if(Unknown, toUInt64(round(sum(Events))), 0), if(Unknown, 0, round(sum(Bridged), 6)), if(Unknown, 0, round(sum(Shifted), 6))) AS Figures
         FROM minutes
         INNER JOIN series USING (SeriesId)
         GROUP BY Measure, D, F, Asked, Minute

@@ -1,0 +1,85 @@
+"""Counts that gateways make from sampled spans are estimates, and say so."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+from engine_rig import BASE, DELTA, MINUTE, SUM_COLUMNS, Rig, Series, slo
+
+from sloengine.model import Counts, Matcher, Selector, Sli, Source
+
+CALLS = "traces.span.metrics.calls"
+
+
+def _is(status: str) -> tuple[Selector, ...]:
+    return (Selector(Source.SUM, CALLS, (Matcher("status.code", "=", status),)),)
+
+
+SUCCESS = Sli(good=_is("STATUS_CODE_UNSET"), bad=_is("STATUS_CODE_ERROR"))
+
+
+def _told(rig: Rig, status: str, value: float, **sampling: str) -> None:
+    names = {"method": "sampling.method", "threshold": "edge.sampling.threshold"}
+    extra = (("status.code", status), *((names[name], said) for name, said in sampling.items()))
+    at = BASE + MINUTE
+    row = Series(temporality=DELTA, start=BASE, extra=extra).row(CALLS, "1", at, at + timedelta(seconds=2), None)
+    rig.store.insert("otel_metrics_sum", SUM_COLUMNS, [[*row, value, True]])
+
+
+def _counts(rig: Rig) -> Counts:
+    (status,) = rig.tick(BASE + 3 * MINUTE)
+    return status.counts
+
+
+@pytest.fixture
+def rig(rigs) -> Rig:  # type: ignore[no-untyped-def]
+    return rigs(slos=[slo(sli=SUCCESS, by=("region",))])
+
+
+def test_counts_from_sampled_spans_carry_the_squares_of_their_weights(rig: Rig) -> None:
+    _told(rig, "STATUS_CODE_UNSET", 400, method="extrapolated", threshold="c")
+    _told(rig, "STATUS_CODE_UNSET", 30, method="counted")
+    _told(rig, "STATUS_CODE_ERROR", 20, method="extrapolated", threshold="8")
+    counts = _counts(rig)
+    # Weights 4 and 2: a hundred spans and ten.
+    assert (counts.good, counts.bad, counts.unknown) == (430, 20, 0)
+    assert counts.sampled
+    assert counts.squares == (400 * 4 + 30, 20 * 2)
+
+
+def test_what_was_counted_whole_is_exact(rig: Rig) -> None:
+    _told(rig, "STATUS_CODE_UNSET", 30, method="counted")
+    _told(rig, "STATUS_CODE_ERROR", 2, method="extrapolated", threshold="0")
+    counts = _counts(rig)
+    assert (counts.good, counts.bad, counts.sampled) == (30, 2, False)
+
+
+@pytest.mark.parametrize("threshold", ["", "x"])
+def test_an_estimate_of_unknown_weights_is_unknown(rig: Rig, threshold: str) -> None:
+    _told(rig, "STATUS_CODE_UNSET", 30, method="counted")
+    _told(rig, "STATUS_CODE_ERROR", 7, method="extrapolated", threshold=threshold)
+    counts = _counts(rig)
+    assert (counts.good, counts.bad, counts.unknown) == (30, 0, 7)
+
+
+def _rounded(weight: float, dice: random.Random) -> int:
+    """As span_metrics does: up with the probability of the fraction."""
+    return int(weight) + (dice.random() < weight % 1)
+
+
+def _square(weights: Iterable[int]) -> float:
+    return float(sum(weight * weight for weight in weights))
+
+
+def test_weights_that_are_no_whole_numbers_are_rounded_at_random(rig: Rig) -> None:
+    """The square per event that buckets hold is the one that counting so many spans shows."""
+    dice, threshold = random.Random(7), "5"
+    weight = 16 / (16 - 5)
+    drawn = [_rounded(weight, dice) for _ in range(200_000)]
+    _told(rig, "STATUS_CODE_UNSET", sum(drawn), method="extrapolated", threshold=threshold)
+    counts = _counts(rig)
+    assert counts.good == sum(drawn)
+    assert counts.squares[0] == pytest.approx(_square(drawn), rel=0.005)
