@@ -133,9 +133,10 @@ def _listed(engine: Deps, a: _Asked) -> dict[str, Any]:
     """Points of a counter or spans, one by one; only where nothing was moved or left out, which this would not see."""
     name = {Source.SUM: "explain_points", Source.SPAN: "explain_spans"}.get(a.fold.source)
     around = a.corrections.around(a.batch.gateways, a.start, a.batch.hi)
-    if name is None or a.fold.request or a.fold.marks or around["skewed"] or around["quarantine"] or around["roaming"]:
+    if name is None or a.fold.request or a.fold.marks or around["skewed"] or around["quarantine"]:
         return {}
     values = {"name": a.fold.name, "from": a.start, "lo": a.batch.lo, "hi": a.batch.hi}
+    values |= {"gateways": list(a.batch.gateways)} | {n: around[n] for n in ("elsewhere", "roaming")}
     sql = paste(statement(name), values, {"key": _raw_key(a)})
     rows = engine.store.sql_rows(sql)
     column = "increase" if a.fold.source is Source.SUM else "weight"
@@ -148,10 +149,10 @@ def _aware(row: Row) -> Row:
 
 
 def _raw_key(a: _Asked) -> str:
-    """The bucket's key as a condition on raw rows."""
+    """The bucket's key, but for its gateway, as a condition on raw rows."""
     own = "Attributes" if a.fold.source is Source.SUM else "SpanAttributes"
     column = dict(_columns())
-    parts = [f"ServiceName = {quoted(a.slo.service)}", f"GatewayId = {quoted(a.key['GatewayId'])}"]
+    parts = [f"ServiceName = {quoted(a.slo.service)}"]
     parts += [f"{column[n]} = {quoted(a.key[column[n]])}" for n in ("model", "version", "region", "rollout")]
     parts += [f"{_RAW[n].replace('Own', own)} = {quoted(a.key[column[n]])}" for n in a.fold.detail]
     for name in a.fold.asked:
