@@ -106,6 +106,34 @@ def test_every_kind_of_metric_reaches_its_table(store, database, gateway) -> Non
     assert rows_when(store, database, "otel_metrics_summary", 1, "Count", "1") == [{"Count": 1}]
 
 
+def test_a_series_is_one_through_two_gateways(store, database, gateways) -> None:
+    """Whatever gateways stamp, a device that moves between them goes on with the series it began."""
+    now = time.time_ns()
+    for number, name in enumerate(("gw-a", "gw-b")):
+        gateway = gateways(store.url, database, SLOENGINE_GATEWAY_ID=name)
+        gateway.start()
+        request = ExportMetricsServiceRequest()
+        of_resource = request.resource_metrics.add()
+        of_resource.resource.attributes.extend([text("service.name", "digits"), text("device.id", "eu-007")])
+        scope = of_resource.scope_metrics.add()
+        at = {"start_time_unix_nano": now - HOUR_NS, "time_unix_nano": now + number * 1_000_000}
+        scope.metrics.add(name="g").gauge.data_points.add(as_double=0.25, **at)
+        requests = scope.metrics.add(name="edge.inference.requests").sum
+        requests.aggregation_temporality, requests.is_monotonic = 2, True
+        requests.data_points.add(as_int=41, **at)
+        scope.metrics.add(name="h").histogram.data_points.add(
+            count=3, sum=1.5, bucket_counts=[1, 2], explicit_bounds=[0.5], **at
+        )
+        scope.metrics.add(name="e").exponential_histogram.data_points.add(count=4, sum=2.5, scale=6, **at)
+        assert gateway.send("metrics", request, **{"x-edge-clock-unix-nano": str(now + number)}).status_code == 200
+    for table in ("sum", "gauge", "histogram", "exponential_histogram"):
+        columns = "StreamId, SeriesId, GatewayId"
+        first, second = rows_when(store, database, f"otel_metrics_{table}", 2, columns, "GatewayId")
+        assert (first["GatewayId"], second["GatewayId"]) == ("gw-a", "gw-b")
+        assert first["StreamId"] == second["StreamId"]
+        assert first["SeriesId"] != second["SeriesId"]
+
+
 WEIGHTS = {
     "ot=th:8": 2.0,
     "ot=th:0": 1.0,
