@@ -26,7 +26,7 @@ TAIL_CONFIG = ROOT / "collector" / "gateway-tail.yaml"
 TAIL_GATE = "--feature-gates=processor.tailsamplingprocessor.usetracestate"
 MIGRATIONS = ROOT / "sloengine" / "store" / "migrations"
 PROTOBUF = {"content-type": "application/x-protobuf"}
-RAW_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (otel_\w+)")
+RAW_TABLE = re.compile(r"^(?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) otel_\w+", re.MULTILINE)
 
 
 def free_port() -> int:
