@@ -22,8 +22,10 @@ from sloengine.config.findings import Findings, near
 from sloengine.config.indicators import Template, templates
 from sloengine.config.kept import about
 from sloengine.config.matchers import VALUE, read_matchers, shown, written
+from sloengine.config.salvage import salvage
 from sloengine.config.slos import Draft
 from sloengine.config.windows import instant, span, zone_name
+from sloengine.config.yamlfile import MAX_PROBLEMS
 from sloengine.model import Exclusion, Node
 from sloengine.recurrence import parse_rule
 from sloengine.times import utc
@@ -38,7 +40,7 @@ def expand(parsed: IndicatorsDocument, findings: Findings) -> list[tuple[Finding
     """One SLO per line, each with findings of its own: what is wrong with one line is not wrong with the next."""
     lines = []
     for i, row in enumerate(parsed.spec.indicators):
-        at = Findings(findings.document, (*findings.root, "spec", "indicators", i))
+        at = findings.apart("spec", "indicators", i)
         found = _line(row, at)
         lines.append((at, _draft(parsed, *found, at) if found else None))
     return lines
@@ -55,16 +57,25 @@ def _line(row: str | dict[str, Any], findings: Findings) -> tuple[Template, Indi
         return None
     if name not in templates():
         findings.error(f"unknown indicator '{shown(name)}'{near(name, templates())}", name)
-        return None
+    line = _line_says(name, more or {}, findings)
+    return (templates()[name], line) if line is not None and name in templates() else None
+
+
+def _line_says(name: str, more: Any, findings: Findings) -> IndicatorLine | None:
+    """What a line says; without what is wrong with its shape, which is named."""
     try:
-        return templates()[name], IndicatorLine.model_validate(more or {})
+        return IndicatorLine.model_validate(more)
     except ValidationError as error:
-        for item in error.errors():
+        listed = error.errors()
+        for item in listed[:MAX_PROBLEMS]:
             where = ".".join(str(part) for part in item["loc"])
             known = [f.alias or n for n, f in IndicatorLine.model_fields.items()]
             hint = near(where, known) if item["type"] == "extra_forbidden" else f": {item['msg']}"
             findings.error(f"{name}: '{shown(where)}'{hint or ' is not known'}", name, *item["loc"])
-        return None
+        if len(listed) > MAX_PROBLEMS:
+            findings.error(f"{name}: and {len(listed) - MAX_PROBLEMS} more of this kind", name)
+        found = salvage(IndicatorLine, more, error)
+        return found.parsed if found else None
 
 
 def _draft(parsed: IndicatorsDocument, template: Template, line: IndicatorLine, findings: Findings) -> Draft:
@@ -116,7 +127,7 @@ def _where(where: object, findings: Findings) -> str:
     try:
         return ", ".join(written(m) for m in read_matchers(where))
     except ValueError as error:
-        findings.error(str(error))
+        findings.refuse(error)
         return ""
 
 
@@ -152,16 +163,13 @@ def exclusion(parsed: ExclusionDocument, findings: Findings) -> Exclusion | None
         try:
             values[key] = read()
         except ValueError as error:
+            at.refuse(error, key)
+    zone = values.get("timeZone", "UTC")
+    for key, text in (("start", spec.start), ("until", spec.until)):
+        try:
+            values[key] = None if text is None else instant(text, zone)
+        except ValueError as error:
             at.error(str(error), key)
-    if "timeZone" in values:
-        try:
-            values["start"] = instant(spec.start, spec.zone)
-        except ValueError as error:
-            at.error(str(error), "start")
-        try:
-            values["until"] = instant(spec.until, spec.zone) if spec.until else None
-        except ValueError as error:
-            at.error(str(error), "until")
     if spec.rrule and spec.duration is None:
         at.error("an exclusion that recurs needs a duration", "rrule")
     if findings.failed:

@@ -366,8 +366,8 @@ def test_one_broken_slo_stops_no_other_and_stays_visible(tmp_path: Path) -> None
     catalogue = load_catalogue(tmp_path)
     assert [s.name for s in catalogue.slos] == ["x"]
     assert [(b.name, b.source.rsplit(":", 1)[1], b.reason) for b in catalogue.broken] == [
-        ("x", "29", "unknown key 'extra'"),
         ("broken", "15", "target 99 must lie between 0 and 1; targets are ratios, such as 0.999"),
+        ("x", "29", "unknown key 'extra'"),
     ]
 
 
