@@ -72,8 +72,9 @@ def errors(folder: Path, text: str) -> list[str]:
         ),
         (
             "what a wrong value leaves open is not said twice",
-            f"{SLO}spec:\n  service: s\n  indicatorRef: M1\n  objectives: [{{target: much}}]\n  alertPolicies: [nothing]\n",
-            ["7: error: spec.objectives.0.target: Input should be", "8: error: unknown alert policy 'nothing'"],
+            f"{SLO}spec:\n  service: s\n  indicator:\n    metadata: {{name: y}}\n    spec: {{ratioMetric: {RATIO}}}\n{WINDOW}"
+            "  objectives: [{target: much}]\n  alertPolicies: [nothing]\n",
+            ["11: error: spec.objectives.0.target: Input should be", "12: error: unknown alert policy 'nothing'"],
         ),
         (
             "both indicators, and what is wrong inside each",

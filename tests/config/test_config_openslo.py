@@ -66,13 +66,26 @@ def metric(type_: str, spec: str) -> str:
     return f"{{metricSource: {{type: {type_}, spec: {spec}}}}}"
 
 
-@pytest.mark.parametrize("name", ["other-vendors", "mistakes"])
+@pytest.mark.parametrize("name", ["other-vendors", "mistakes", "shapes", "alone"])
 def test_lint_says_of_every_line_what_it_will_not_act_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reviewed as diffs: `cd tests/golden/lint; sloengine lint NAME.yaml > NAME.txt`."""
     monkeypatch.chdir(GOLDEN)
     _, problems = check_catalogue([Path(f"{name}.yaml")])
     said = "".join(f"{p}\n" for p in sorted(problems, key=lambda p: (p.file, p.line)))
     assert said == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_kind_and_field_over_our_sources_is_built() -> None:
+    catalogue, _ = check_catalogue([GOLDEN / "shapes.yaml"])
+    assert [s.name for s in catalogue.slos] == [
+        *("crossing.inside", "crossing.contract", "crossing-slices", "crossing-ratios"),
+        *("whole.closed", "whole.looked", "whole"),
+    ]
+    assert catalogue.broken == ()
+    by_name = {s.name: s for s in catalogue.slos}
+    factors = [round(w.factor(timedelta(days=28)), 9) for w in by_name["crossing.inside"].policy.windows]
+    assert factors == [2, 3], "both conditions, not the policy that never alerts"
+    assert by_name["whole"].components == (Component("whole.closed", 1), Component("whole.looked", 2))
 
 
 def test_what_is_another_vendors_is_neither_built_nor_broken() -> None:
