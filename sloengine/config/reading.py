@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml.comments import CommentedSeq
 
 from sloengine.config import documents as docs
 from sloengine.config.excluding import MARKS_MAX, unacted
@@ -117,7 +116,7 @@ class CatalogueReader:
         """One YAML document; a list of OpenSLO objects, as the project publishes them, is as many."""
         self._files.append(document.file)
         items = document.value
-        if isinstance(items, CommentedSeq) and items and all(isinstance(item, dict) for item in items):
+        if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
             for item in items:
                 self._one(Document(document.file, item))
         else:
