@@ -46,8 +46,9 @@ class Findings:
             self.error(words, *path, *inside)
 
     def _say(self, message: str, path: Path_, severity: str) -> None:
-        if self.root + path not in self.holes:
-            self.problems.append(self.document.problem(message, self.root + path, severity))
+        place = self.root + path
+        if not any(place == hole[:-1] or place[: len(hole)] == hole for hole in self.holes):
+            self.problems.append(self.document.problem(message, place, severity))
 
     @property
     def errors(self) -> int:

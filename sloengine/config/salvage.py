@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 NAMELESS = "nameless"
-STAND_INS: tuple[Any, ...] = ({}, NAMELESS, [], "2026-01-01T00:00:00Z", 1, "page")
+STAND_INS: tuple[Any, ...] = ({}, NAMELESS, [], [NAMELESS], "2026-01-01T00:00:00Z", 1, "page")
 """Tried in turn where something is needed. A document with one of them is read, never used."""
 ROUNDS_MAX = 40
 ERRORS_MAX = 100
@@ -24,7 +24,7 @@ class Salvaged(Generic[M]):
 
     parsed: M
     holes: frozenset[Path_]
-    """Where something was taken out or stands in, and the mappings around: what is said of these is the mistake's echo."""
+    """Where something was taken out or stands in: what is said of it, or of the mapping that lacks it, is the mistake's echo."""
 
 
 def salvage(model: type[M], value: Any, error: ValidationError) -> Salvaged[M] | None:
@@ -40,7 +40,8 @@ def salvage(model: type[M], value: Any, error: ValidationError) -> Salvaged[M] |
         for path, kind, context in _once(value, errors):
             if not path or not _mend(value, path, kind, context, tries):
                 return None
-            holes |= {path} if kind == "extra_forbidden" else {path, path[:-1]}
+            if kind not in ("extra_forbidden", "too_long"):
+                holes.add(path)
         try:
             return Salvaged(model.model_validate(value), frozenset(holes))
         except ValidationError as next_error:

@@ -140,7 +140,9 @@ class _Builder:
     def _service(self) -> None:
         known = self.books.services
         if known and self.spec.service not in known:
-            said = f"service '{shown(self.spec.service)}' has no Service document{near(self.spec.service, known)}"
+            said = (
+                f"service '{shown(self.spec.service)}' has no Service document{near(self.spec.service, sorted(known))}"
+            )
             self.findings.warn(said, "spec", "service")
 
     def _shapes(self) -> list[Shape | None]:
