@@ -1,9 +1,9 @@
-"""Our own kinds: Indicators (one line switches one on), Inventory, Exclusion."""
+"""Our own kinds: Indicators (one line switches one on), Inventory, Rollout, Exclusion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from sloengine.config.documents import (
     InventoryDocument,
     Metadata,
     Objective,
+    RolloutDocument,
     SloSpec,
 )
 from sloengine.config.findings import Findings, near
@@ -26,7 +27,7 @@ from sloengine.config.salvage import salvage
 from sloengine.config.slos import Draft
 from sloengine.config.windows import instant, span, zone_name
 from sloengine.config.yamlfile import MAX_PROBLEMS
-from sloengine.model import Exclusion, Node
+from sloengine.model import Exclusion, Node, RolloutTarget
 from sloengine.recurrence import parse_rule
 from sloengine.times import utc
 
@@ -144,6 +145,41 @@ def inventory(parsed: InventoryDocument, findings: Findings, nodes: dict[tuple[s
             at.error(f"node '{shown(node.device)}' is listed already at {nodes[key][1]}")
         else:
             nodes[key] = (Node(node.device, node.gateway, node.region, parsed.spec.service, since), at.place)
+
+
+# --- Rollout
+
+Targets = dict[tuple[str, str], tuple[RolloutTarget, str]]
+"""By rollout and device, with the place that declares it."""
+
+
+def rollout(parsed: RolloutDocument, findings: Findings, targets: Targets) -> None:
+    """Add the devices that a rollout is meant to reach; one that is listed twice is an error."""
+    spec = parsed.spec
+    name, at = spec.rollout or parsed.metadata.name, _to_the_millisecond(utc(spec.declared))
+    for i, wave in enumerate(spec.waves):
+        for j, device in enumerate(wave.devices):
+            here = findings.below("spec", "waves", i, "devices", j)
+            if (name, device) in targets:
+                first = targets[name, device][1]
+                here.error(f"device '{shown(device)}' of rollout '{shown(name)}' is listed already at {first}")
+                continue
+            target = RolloutTarget(name, device, spec.service, at, wave.wave, spec.model, spec.version)
+            targets[name, device] = target, here.place
+
+
+def _to_the_millisecond(at: datetime) -> datetime:
+    """As the store keeps it: another moment would look like another declaration at every start."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def strangers(parsed: RolloutDocument, nodes: Iterable[Node], findings: Findings) -> None:
+    """Devices that no inventory of the service lists are counted, but nobody knows where they stand."""
+    known = {node.device for node in nodes if node.service == parsed.spec.service}
+    missing = [device for wave in parsed.spec.waves for device in wave.devices if device not in known]
+    if known and missing:
+        said = f"{len(missing)} devices are in no Inventory of '{shown(parsed.spec.service)}', such as '{shown(missing[0])}'"
+        findings.warn(f"{said}: while they are silent, their region and gateway are not known", "spec", "waves")
 
 
 # --- Exclusion

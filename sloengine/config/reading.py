@@ -15,7 +15,7 @@ from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
 from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
-from sloengine.config.own import exclusion, expand, inventory
+from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
 from sloengine.config.routing import is_alerting, read_alerting
 from sloengine.config.salvage import NAMELESS, salvage
@@ -59,6 +59,7 @@ class CatalogueReader:
         self._recipes: dict[str, Recipe | None] = {}
         self._slos: dict[str, Slo] = {}
         self._nodes: dict[tuple[str, str], tuple[Node, str]] = {}
+        self._targets: Targets = {}
         self._exclusions: list[Exclusion] = []
         self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
@@ -82,6 +83,7 @@ class CatalogueReader:
             tuple(self._exclusions),
             tuple(self._broken),
             tuple(q for q in self._queries.values() if q.name in used),
+            tuple(target for target, _ in self._targets.values()),
         )
 
     def kept(self) -> Kept:
@@ -166,7 +168,7 @@ class CatalogueReader:
         """A document that promises something and can't be read stays visible."""
         kind, metadata = document.value.get("kind"), document.value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        if kind in ("SLO", "Indicators", "Inventory", "Exclusion"):
+        if kind in ("SLO", "Indicators", "Inventory", "Rollout", "Exclusion"):
             label = shown(name) if isinstance(name, str) else "without a name"
             self._break(label if kind == "SLO" else f"{kind} {label}", f"{document.file}:{document.line()}", reason)
 
@@ -296,6 +298,8 @@ class CatalogueReader:
             self._indicators(_label(parsed), parsed, findings)
         elif isinstance(parsed, docs.InventoryDocument):
             self._inventory(parsed, findings)
+        elif isinstance(parsed, docs.RolloutDocument):
+            self._rollout(parsed, findings)
         elif isinstance(parsed, docs.ExclusionDocument):
             found = exclusion(parsed, findings)
             if found and not findings.failed:
@@ -310,6 +314,15 @@ class CatalogueReader:
             self._break(f"Inventory {_label(parsed)}", findings.place, findings.reason())
         else:
             inventory(parsed, findings, self._nodes)
+
+    def _rollout(self, parsed: docs.RolloutDocument, findings: Findings) -> None:
+        """All of it or nothing: with half of its devices a rollout would look nearer to its end than it is."""
+        targets = dict(self._targets)
+        rollout(parsed, findings, targets)
+        if findings.failed:
+            self._break(f"Rollout {_label(parsed)}", findings.place, findings.reason())
+        else:
+            self._targets = targets
 
     def _excludes(self, findings: Findings, exclusion: Exclusion) -> None:
         if said := unacted(exclusion, self._slos.values()):
@@ -416,6 +429,8 @@ class CatalogueReader:
         if isinstance(parsed, docs.TargetDocument):
             said = f"AlertNotificationTarget '{entry.name}' is not acted on: alerting.yaml says where alerts go"
             findings.warn(said, "metadata", "name")
+        if isinstance(parsed, docs.RolloutDocument):
+            strangers(parsed, (node for node, _ in self._nodes.values()), findings)
         if isinstance(parsed, docs.DataSourceDocument):
             self._data_source(parsed, findings)
         self._metadata(parsed, findings)

@@ -193,6 +193,18 @@ def errors(folder: Path, text: str) -> list[str]:
             ],
         ),
         (
+            "a rollout",
+            f"{OWN}Rollout\nmetadata: {{name: r}}\nspec:\n  service: s\n  declared: soon\n  colour: red\n  waves:\n"
+            "    - {wave: 1, devices: [a, b]}\n    - {wave: 2, devices: [b, '']}\n    - {wave: 3}\n",
+            [
+                "6: error: spec.declared: Input should be a valid datetime",
+                "7: error: unknown key 'spec.colour'",
+                "10: error: spec.waves.1.devices.1: String should have at least 1 character",
+                "10: error: device 'b' of rollout 'r' is listed already at ",
+                "11: error: spec.waves.2.devices: Field required",
+            ],
+        ),
+        (
             "an inventory",
             f"{OWN}Inventory\nmetadata: {{name: i}}\nspec:\n  service: s\n  since: 2026-01-01T00:00:00Z\n  nodes:\n"
             "    - {device: d, gateway: g, region: r, colour: red}\n    - {device: d, gateway: g, region: r}\n",

@@ -16,6 +16,7 @@ from sloengine.model import (
     Exclusion,
     Matcher,
     Quantifier,
+    RolloutTarget,
     Selector,
     Sli,
     SliceRule,
@@ -355,6 +356,54 @@ def test_an_exclusion_is_read_in_its_zone(tmp_path: Path) -> None:
     assert catalogue.exclusions == (
         Exclusion("sundays", "updates", where, start, timedelta(hours=2), "FREQ=WEEKLY;BYDAY=SU", "Europe/Stockholm"),
     )
+
+
+# --- rollouts
+
+
+ROLLOUT = """apiVersion: sloengine.dev/v1
+kind: Rollout
+metadata: {name: november}
+spec:
+  service: digits
+  declared: 2026-11-01T06:00:00Z
+  model: m
+  version: 3
+  waves:
+    - {wave: canary, devices: [d1]}
+    - {devices: [d2, d3]}
+"""
+
+
+def test_a_rollout_names_the_devices_that_it_is_meant_to_reach(tmp_path: Path) -> None:
+    catalogue, problems = read(tmp_path, ROLLOUT)
+    at = datetime(2026, 11, 1, 6, tzinfo=UTC)
+    assert problems == []
+    assert catalogue.targets == (
+        RolloutTarget("november", "d1", "digits", at, "canary", "m", "3"),
+        RolloutTarget("november", "d2", "digits", at, "", "m", "3"),
+        RolloutTarget("november", "d3", "digits", at, "", "m", "3"),
+    )
+    catalogue, _ = read(tmp_path, ROLLOUT.replace("service: digits", "service: digits\n  rollout: r_1"))
+    assert {t.rollout for t in catalogue.targets} == {"r_1"}
+
+
+def test_a_rollout_with_a_mistake_declares_nothing_and_stays_visible(tmp_path: Path) -> None:
+    catalogue, problems = read(tmp_path, ROLLOUT.replace("[d2, d3]", "[d2, d1]"))
+    assert problems == [f"11: error: device 'd1' of rollout 'november' is listed already at {tmp_path}/a.yaml:10"]
+    assert catalogue.targets == ()
+    assert [b.name for b in catalogue.broken] == ["Rollout november"]
+
+
+def test_devices_of_a_rollout_that_no_inventory_knows_are_named(tmp_path: Path) -> None:
+    nodes = "[{device: d1, gateway: g, region: r}, {device: d3, gateway: g, region: r}]"
+    inventory = "---\napiVersion: sloengine.dev/v1\nkind: Inventory\nmetadata: {name: i}\n"
+    spec = f"spec: {{service: digits, since: 2026-01-01T00:00:00Z, nodes: {nodes}}}\n"
+    _, problems = read(tmp_path, ROLLOUT + inventory + spec)
+    assert problems == [
+        "9: warning: 1 devices are in no Inventory of 'digits', such as 'd2':"
+        " while they are silent, their region and gateway are not known"
+    ]
 
 
 # --- references and what is broken
