@@ -71,14 +71,20 @@ def read_tree(text: str) -> Tree:
         Unreadable: it is not YAML, nested too deep, or merges too many keys.
     """
     builder = _Builder()
-    try:
-        for event in _events(text):
-            builder.take(event)
-    except Unreadable:
-        raise
-    except Exception as error:  # noqa: BLE001 - the parsers' errors have no common root, and ruamel lets its own bugs through
-        raise _unreadable(error, text) from None
+    for event in _checked(_events(text), text):
+        builder.take(event)
     return builder.tree
+
+
+def _checked(events: Iterator[Any], text: str) -> Iterator[Any]:
+    while True:
+        try:
+            event = next(events)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - the parsers' errors have no common root, and ruamel's own bugs come through
+            raise _unreadable(error, text) from None
+        yield event
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -101,7 +107,8 @@ def _unreadable(error: Exception, text: str) -> Unreadable:
     line = mark.line + 1 if mark is not None else 1
     if mark is None and isinstance(position, int):
         line = text.count("\n", 0, position) + 1
-    return Unreadable(line, f"not valid YAML: {words}")
+    # libyaml places what is missing at the end one line too far.
+    return Unreadable(min(line, text.count("\n") + 1), f"not valid YAML: {words}")
 
 
 @dataclass(slots=True)

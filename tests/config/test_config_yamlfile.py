@@ -50,6 +50,7 @@ MERGES = "b: &b\n" + "".join(f"  k{n}: 1\n" for n in range(1000)) + "c: {<<: [" 
             "4: error: not valid YAML: found unexpected end of stream",
         ),
         ("a bracket that is not closed", "a: [1, 2\nb: 3\n", "2: error: not valid YAML: "),
+        ("a bracket at the end that is not closed", "a: 1\nb: [1", "2: error: not valid YAML: "),
         ("a key twice", "a: 1\nb: 2\na: 3\n", '3: error: not valid YAML: found duplicate key "a"'),
         ("an alias of nothing", "a: 1\nb: *c\n", "2: error: not valid YAML: found undefined alias"),
         ("a control character", b"a: \x00\n", "1: error: not valid YAML"),
