@@ -16,6 +16,8 @@ from sloengine.model import DETAIL, DIMENSIONS, Exclusion, Matcher
 
 PREFIX = "excluded:"
 """Begins the attribute's name; no attribute that telemetry or a catalogue names can hold a colon."""
+UNSETTLED = "unsettled:from"
+"""The same for a value that lies in a band: from which cut on it is not judged yet."""
 KEPT = frozenset(DIMENSIONS) - frozenset(DETAIL)
 """What every bucket is told apart by."""
 OF_NODES = frozenset({"service", "region", "gateway", "device"})

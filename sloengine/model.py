@@ -258,6 +258,21 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutTarget:
+    """A device that a rollout is meant to reach: without it, a rollout that stopped half-way would look done (M6)."""
+
+    rollout: str
+    """``edge.rollout.id``."""
+    device: str
+    service: str
+    at: datetime
+    """When it was declared: a device that is never tried counts from here. What follows comes from its events, if empty."""
+    wave: str = ""
+    model: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exclusion:
     """Time that does not count (maintenance, a decommissioned node), once or by an RRULE, for what its matchers select."""
 
@@ -291,6 +306,7 @@ class Catalogue:
     exclusions: tuple[Exclusion, ...] = ()
     broken: tuple[Broken, ...] = ()
     queries: tuple[SqlMeasure, ...] = ()
+    targets: tuple[RolloutTarget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

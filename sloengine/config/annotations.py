@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 
 from sloengine.config.findings import Findings, near
-from sloengine.config.matchers import VALUE, is_name, read_matchers, shown, written
+from sloengine.config.matchers import VALUE, each_of, is_name, read_matchers, shown, written
 from sloengine.config.windows import instant
 from sloengine.model import DIMENSIONS, DatedTarget, Matcher, Quantifier, Slo, Unknown, Weighting
 
@@ -113,7 +113,7 @@ def read_annotations(annotations: Mapping[str, str], findings: Findings) -> Extr
         try:
             values.update(_READERS[name](text))
         except ValueError as error:
-            findings.error(str(error), key)
+            findings.refuse(error, key)
     return Extras(**values)  # type: ignore[arg-type]
 
 
@@ -128,21 +128,25 @@ def _word(name: str) -> Reader:
 
 def _by(text: str) -> dict[str, object]:
     names = tuple(part.strip() for part in text.split(",") if part.strip())
-    for name in names:
-        if name in DIMENSIONS:
-            continue
-        if not is_name(name) or name == VALUE:
-            raise ValueError(f"'{shown(name)}' is no dimension ({', '.join(DIMENSIONS)}) and no attribute's name")
-        # A dimension with a slip of the pen would be one slice without a name; other words may be Prometheus' labels.
-        meant = [] if "." in name or "_" in name else get_close_matches(name, DIMENSIONS, n=1, cutoff=0.75)
-        if meant:
-            raise ValueError(f"unknown dimension '{name}'; did you mean '{meant[0]}'?")
+    each_of(names[: BY_MAX * 2], _dimension)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"dimension '{twice[0]}' is given twice")
     if len(names) > BY_MAX:
         raise ValueError(f"'by' names {len(names)} dimensions; {BY_MAX} is the most")
     return {"by": names}
+
+
+def _dimension(name: str) -> tuple[str]:
+    if name in DIMENSIONS:
+        return (name,)
+    if not is_name(name) or name == VALUE:
+        raise ValueError(f"'{shown(name)}' is no dimension ({', '.join(DIMENSIONS)}) and no attribute's name")
+    # A dimension with a slip of the pen would be one slice without a name; other words may be Prometheus' labels.
+    meant = [] if "." in name or "_" in name else get_close_matches(name, DIMENSIONS, n=1, cutoff=0.75)
+    if meant:
+        raise ValueError(f"unknown dimension '{name}'; did you mean '{meant[0]}'?")
+    return (name,)
 
 
 def _where(text: str) -> dict[str, object]:

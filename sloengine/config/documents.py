@@ -274,6 +274,25 @@ class InventoryDocument(_Own):
     spec: InventorySpec
 
 
+class RolloutWave(Strict):
+    wave: Annotated[str, BeforeValidator(_scalar)] = Field(default="", max_length=200)
+    devices: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(min_length=1)
+
+
+class RolloutSpec(Strict):
+    rollout: Annotated[str, BeforeValidator(_scalar)] | None = Field(default=None, min_length=1, max_length=200)
+    service: Service
+    declared: datetime
+    model: str = Field(default="", max_length=200)
+    version: Annotated[str, BeforeValidator(_scalar)] = Field(default="", max_length=200)
+    waves: list[RolloutWave] = Field(min_length=1)
+
+
+class RolloutDocument(_Own):
+    kind: Literal["Rollout"]
+    spec: RolloutSpec
+
+
 class ExclusionSpec(Strict):
     reason: Text = Field(min_length=1)
     where: Any = None
@@ -345,7 +364,7 @@ class IndicatorsDocument(_Own):
 
 AnyDocument = (
     SloDocument | SliDocument | ServiceDocument | DataSourceDocument | ConditionDocument | PolicyDocument | TargetDocument
-    | InventoryDocument | ExclusionDocument | BurnPolicyDocument | IndicatorsDocument
+    | InventoryDocument | RolloutDocument | ExclusionDocument | BurnPolicyDocument | IndicatorsDocument
 )  # fmt: skip
 
 OPENSLO, OWN = "openslo/v1", "sloengine.dev/v1"
@@ -359,6 +378,7 @@ DOCUMENTS: dict[tuple[str, str], type[AnyDocument]] = {
     (OPENSLO, "AlertNotificationTarget"): TargetDocument,
     (OWN, "Indicators"): IndicatorsDocument,
     (OWN, "Inventory"): InventoryDocument,
+    (OWN, "Rollout"): RolloutDocument,
     (OWN, "Exclusion"): ExclusionDocument,
     (OWN, "BurnPolicy"): BurnPolicyDocument,
 }

@@ -26,6 +26,7 @@ from sloengine.model import (
     Catalogue,
     Exclusion,
     Node,
+    RolloutTarget,
     Selector,
     SliceRule,
     Slo,
@@ -60,6 +61,7 @@ def documents(catalogue: Catalogue, kept: Kept | None = None) -> list[Written]:
         *_policies(books.policies),
         *_slos(catalogue.slos, books),
         *_inventories(catalogue.nodes),
+        *_rollouts(catalogue.targets),
         *(_exclusion(e, kept.exclusions.get(e.name, About())) for e in catalogue.exclusions),
     ]
 
@@ -261,6 +263,22 @@ def _inventories(nodes: Sequence[Node]) -> list[Written]:
 
 def _node(node: Node) -> Written:
     return {"device": node.device, "gateway": node.gateway, "region": node.region, "since": node.since.isoformat()}
+
+
+def _rollouts(targets: Sequence[RolloutTarget]) -> list[Written]:
+    """One per run of targets that differ in wave and device only."""
+    out = []
+    runs = groupby(targets, key=lambda t: (t.rollout, t.service, t.at, t.model, t.version))
+    for number, ((name, service, at, model, version), group) in enumerate(runs, start=1):
+        waves = [
+            {**({"wave": wave} if wave else {}), "devices": [t.device for t in part]}
+            for wave, part in groupby(group, key=lambda t: t.wave)
+        ]
+        about = {"model": model, "version": version}
+        spec = {"rollout": name, "service": service, "declared": at.isoformat()}
+        spec |= {key: text for key, text in about.items() if text}
+        out.append({**_head(OWN, "Rollout", f"rollout-{number}"), "spec": {**spec, "waves": waves}})
+    return out
 
 
 def _exclusion(found: Exclusion, about: About) -> Written:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from sloengine.config.matchers import shown
+from sloengine.config.matchers import Mistakes, shown
 from sloengine.config.yamlfile import Document
 from sloengine.errors import Problem
 
@@ -21,16 +21,38 @@ class Findings:
     document: Document
     root: Path_ = ()
     problems: list[Problem] = field(default_factory=list)
+    wrong: str = ""
+    """What is wrong with the document's shape. It is said already; what is left is read for its mistakes, and never used."""
+    holes: frozenset[Path_] = frozenset()
+    """Where the shape was wrong: what is missing there was not left out by the user."""
 
     def below(self, *path: str | int) -> Findings:
         """The same list, with paths counted from inside the document."""
-        return Findings(self.document, self.root + path, self.problems)
+        return replace(self, root=self.root + path)
+
+    def apart(self, *path: str | int) -> Findings:
+        """A list of its own for a part of the document."""
+        return replace(self, root=self.root + path, problems=[])
 
     def error(self, message: str, *path: str | int) -> None:
-        self.problems.append(self.document.problem(message, self.root + path))
+        self._say(message, path, "error")
 
     def warn(self, message: str, *path: str | int) -> None:
-        self.problems.append(self.document.problem(message, self.root + path, "warning"))
+        self._say(message, path, "warning")
+
+    def refuse(self, error: ValueError, *path: str | int) -> None:
+        """What a reader says of a value, each part of it at its line."""
+        for inside, words in error.each if isinstance(error, Mistakes) else (((), str(error)),):
+            self.error(words, *path, *inside)
+
+    def _say(self, message: str, path: Path_, severity: str) -> None:
+        place = self.root + path
+        if not any(place == hole[:-1] or place[: len(hole)] == hole for hole in self.holes):
+            self.problems.append(self.document.problem(message, place, severity))
+
+    @property
+    def errors(self) -> int:
+        return sum(p.severity == "error" for p in self.problems)
 
     @property
     def place(self) -> str:
@@ -39,11 +61,11 @@ class Findings:
 
     @property
     def failed(self) -> bool:
-        return any(p.severity == "error" for p in self.problems)
+        return bool(self.wrong) or self.errors > 0
 
     def reason(self) -> str:
         """The first error, in words."""
-        return next((p.message for p in self.problems if p.severity == "error"), "")
+        return self.wrong or next((p.message for p in self.problems if p.severity == "error"), "")
 
     def soften(self) -> None:
         """What is wrong with something that is not acted on anyway is no error of this catalogue."""

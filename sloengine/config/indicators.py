@@ -103,13 +103,14 @@ def _verdicts(row: Mapping[str, str] | None) -> Verdicts | None:
 
 def read_sli(name: str, spec: SliSpec, data_sources: Mapping[str, str], findings: Findings) -> Shape | None:
     """An SLI's selectors; None if it is wrong. ``findings`` stands where ``spec`` stands; ``data_sources`` are types by name."""
+    before = findings.errors
     if (spec.threshold is None) == (spec.ratio is None):
         findings.error("an SLI has either a thresholdMetric or a ratioMetric")
-        return None
     reader = _Sources(name, data_sources, findings)
-    before = len(findings.problems)
+    if spec.threshold and spec.ratio:
+        reader.threshold(spec.threshold)
     shape = reader.ratio(spec.ratio) if spec.ratio else reader.threshold(spec.threshold) if spec.threshold else None
-    return None if any(p.severity == "error" for p in findings.problems[before:]) else shape
+    return None if findings.errors > before else shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,9 @@ class _Sources:
     def _source(self, metric: Metric, role: str, *path: str) -> Read:
         source, findings = metric.source, self.findings.below(*path, "metricSource")
         type_ = source.type or self.data_sources.get(source.ref or "", "")
+        if not type_ and source.ref in self.data_sources:
+            findings.error(f"DataSource '{source.ref}' is wrong, see there", "metricSourceRef")
+            return Read()
         unknown = source.ref is not None and source.ref not in self.data_sources
         missing = (
             f"; DataSource '{source.ref}' is not in the catalogue{near(source.ref or '', self.data_sources)}"

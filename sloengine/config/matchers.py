@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from itertools import repeat
+from typing import TypeVar
 
 from sloengine.model import Matcher
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 VALUE = "value"
 """Reserved name: a span's, gauge's or histogram's number."""
 VALUE_OPS = ("<=", ">")
@@ -23,6 +27,14 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+")
 _HARMLESS = re.compile(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _REPEAT = re.compile(r"\{(\d*),?(\d*)\}")
+
+
+class Mistakes(ValueError):
+    """Several things wrong with one value, each with the key or index inside it, if it has one."""
+
+    def __init__(self, each: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+        self.each = tuple(each)
+        super().__init__("; ".join(words for _, words in self.each))
 
 
 def shown(text: object) -> str:
@@ -49,11 +61,31 @@ def read_matchers(written: object) -> tuple[Matcher, ...]:
     if written is None:
         return ()
     if isinstance(written, Mapping):
-        return _bounded(tuple(_equal(name, value) for name, value in written.items()))
+        return _bounded(each_of(written.items(), lambda pair: [_equal(*pair)], tuple(written)))
     parts = [written] if isinstance(written, str) else written
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise ValueError("where is a list of matchers such as 'region=\"eu\"', or a mapping of names to values")
-    return _bounded(tuple(matcher for part in parts for matcher in _of_text(part)))
+    return _bounded(each_of(parts, _of_text, None if isinstance(written, str) else range(len(parts))))
+
+
+def each_of(
+    parts: Iterable[Item], read: Callable[[Item], Iterable[Found]], keys: Iterable[str | int] | None = None
+) -> tuple[Found, ...]:
+    """What is read from each of several parts; the mistakes of all of them, not only of the first.
+
+    Raises:
+        ValueError: of one part, or of several.
+    """
+    found: list[Found] = []
+    wrong: list[tuple[tuple[str | int, ...], str]] = []
+    for part, key in zip(parts, keys if keys is not None else repeat(None)):  # noqa: B905 - one of them has no end
+        try:
+            found += read(part)
+        except ValueError as error:
+            wrong.append((() if key is None else (key,), str(error)))
+    if wrong:
+        raise Mistakes(wrong[:MATCHERS_MAX])
+    return tuple(found)
 
 
 def _bounded(matchers: tuple[Matcher, ...]) -> tuple[Matcher, ...]:

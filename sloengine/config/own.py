@@ -1,9 +1,9 @@
-"""Our own kinds: Indicators (one line switches one on), Inventory, Exclusion."""
+"""Our own kinds: Indicators (one line switches one on), Inventory, Rollout, Exclusion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,15 +16,18 @@ from sloengine.config.documents import (
     InventoryDocument,
     Metadata,
     Objective,
+    RolloutDocument,
     SloSpec,
 )
 from sloengine.config.findings import Findings, near
 from sloengine.config.indicators import Template, templates
 from sloengine.config.kept import about
 from sloengine.config.matchers import VALUE, read_matchers, shown, written
+from sloengine.config.salvage import salvage
 from sloengine.config.slos import Draft
 from sloengine.config.windows import instant, span, zone_name
-from sloengine.model import Exclusion, Node
+from sloengine.config.yamlfile import MAX_PROBLEMS
+from sloengine.model import Exclusion, Node, RolloutTarget
 from sloengine.recurrence import parse_rule
 from sloengine.times import utc
 
@@ -38,7 +41,7 @@ def expand(parsed: IndicatorsDocument, findings: Findings) -> list[tuple[Finding
     """One SLO per line, each with findings of its own: what is wrong with one line is not wrong with the next."""
     lines = []
     for i, row in enumerate(parsed.spec.indicators):
-        at = Findings(findings.document, (*findings.root, "spec", "indicators", i))
+        at = findings.apart("spec", "indicators", i)
         found = _line(row, at)
         lines.append((at, _draft(parsed, *found, at) if found else None))
     return lines
@@ -55,16 +58,25 @@ def _line(row: str | dict[str, Any], findings: Findings) -> tuple[Template, Indi
         return None
     if name not in templates():
         findings.error(f"unknown indicator '{shown(name)}'{near(name, templates())}", name)
-        return None
+    line = _line_says(name, more or {}, findings)
+    return (templates()[name], line) if line is not None and name in templates() else None
+
+
+def _line_says(name: str, more: Any, findings: Findings) -> IndicatorLine | None:
+    """What a line says; without what is wrong with its shape, which is named."""
     try:
-        return templates()[name], IndicatorLine.model_validate(more or {})
+        return IndicatorLine.model_validate(more)
     except ValidationError as error:
-        for item in error.errors():
+        listed = error.errors()
+        for item in listed[:MAX_PROBLEMS]:
             where = ".".join(str(part) for part in item["loc"])
             known = [f.alias or n for n, f in IndicatorLine.model_fields.items()]
             hint = near(where, known) if item["type"] == "extra_forbidden" else f": {item['msg']}"
             findings.error(f"{name}: '{shown(where)}'{hint or ' is not known'}", name, *item["loc"])
-        return None
+        if len(listed) > MAX_PROBLEMS:
+            findings.error(f"{name}: and {len(listed) - MAX_PROBLEMS} more of this kind", name)
+        found = salvage(IndicatorLine, more, error)
+        return found.parsed if found else None
 
 
 def _draft(parsed: IndicatorsDocument, template: Template, line: IndicatorLine, findings: Findings) -> Draft:
@@ -116,7 +128,7 @@ def _where(where: object, findings: Findings) -> str:
     try:
         return ", ".join(written(m) for m in read_matchers(where))
     except ValueError as error:
-        findings.error(str(error))
+        findings.refuse(error)
         return ""
 
 
@@ -133,6 +145,41 @@ def inventory(parsed: InventoryDocument, findings: Findings, nodes: dict[tuple[s
             at.error(f"node '{shown(node.device)}' is listed already at {nodes[key][1]}")
         else:
             nodes[key] = (Node(node.device, node.gateway, node.region, parsed.spec.service, since), at.place)
+
+
+# --- Rollout
+
+Targets = dict[tuple[str, str], tuple[RolloutTarget, str]]
+"""By rollout and device, with the place that declares it."""
+
+
+def rollout(parsed: RolloutDocument, findings: Findings, targets: Targets) -> None:
+    """Add the devices that a rollout is meant to reach; one that is listed twice is an error."""
+    spec = parsed.spec
+    name, at = spec.rollout or parsed.metadata.name, _to_the_millisecond(utc(spec.declared))
+    for i, wave in enumerate(spec.waves):
+        for j, device in enumerate(wave.devices):
+            here = findings.below("spec", "waves", i, "devices", j)
+            if (name, device) in targets:
+                first = targets[name, device][1]
+                here.error(f"device '{shown(device)}' of rollout '{shown(name)}' is listed already at {first}")
+                continue
+            target = RolloutTarget(name, device, spec.service, at, wave.wave, spec.model, spec.version)
+            targets[name, device] = target, here.place
+
+
+def _to_the_millisecond(at: datetime) -> datetime:
+    """As the store keeps it: another moment would look like another declaration at every start."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def strangers(parsed: RolloutDocument, nodes: Iterable[Node], findings: Findings) -> None:
+    """Devices that no inventory of the service lists are counted, but nobody knows where they stand."""
+    known = {node.device for node in nodes if node.service == parsed.spec.service}
+    missing = [device for wave in parsed.spec.waves for device in wave.devices if device not in known]
+    if known and missing:
+        said = f"{len(missing)} devices are in no Inventory of '{shown(parsed.spec.service)}', such as '{shown(missing[0])}'"
+        findings.warn(f"{said}: while they are silent, their region and gateway are not known", "spec", "waves")
 
 
 # --- Exclusion
@@ -152,16 +199,13 @@ def exclusion(parsed: ExclusionDocument, findings: Findings) -> Exclusion | None
         try:
             values[key] = read()
         except ValueError as error:
+            at.refuse(error, key)
+    zone = values.get("timeZone", "UTC")
+    for key, text in (("start", spec.start), ("until", spec.until)):
+        try:
+            values[key] = None if text is None else instant(text, zone)
+        except ValueError as error:
             at.error(str(error), key)
-    if "timeZone" in values:
-        try:
-            values["start"] = instant(spec.start, spec.zone)
-        except ValueError as error:
-            at.error(str(error), "start")
-        try:
-            values["until"] = instant(spec.until, spec.zone) if spec.until else None
-        except ValueError as error:
-            at.error(str(error), "until")
     if spec.rrule and spec.duration is None:
         at.error("an exclusion that recurs needs a duration", "rrule")
     if findings.failed:

@@ -187,7 +187,6 @@ def _pair(row: BurnPair, findings: Findings) -> Pair | None:
     short = _span(row.short, "short", findings) if row.short else long and _twelfth(long)
     if (row.budget_share is None) == (row.factor is None):
         findings.error("give exactly one of budgetShare and factor")
-        return None
     if row.budget_share is not None and not 0 < row.budget_share < math.inf:
         findings.error(f"budgetShare {row.budget_share:g} is a share of the budget, above 0", "budgetShare")
     if row.factor is not None and not 0 < row.factor < math.inf:
@@ -249,21 +248,29 @@ def of_condition(spec: ConditionSpec, findings: Findings) -> Pair | None:
     condition, path = spec.condition, ("spec", "condition")
     if condition.threshold is None or condition.lookback is None:
         findings.error("a burnrate condition needs threshold and lookbackWindow", *path)
-        return None
+    long = _look_back(condition, findings.below(*path))
     if condition.op in ("lte", "lt"):
         said = f"op {condition.op}: an alert on a burn rate that is low is not acted on"
         findings.warn(said, *path, "op")
         return None
-    if not 0 < condition.threshold < math.inf:
-        findings.error(f"threshold {condition.threshold:g}: a burn rate above 0 is needed", *path, "threshold")
-        return None
-    long = _span(condition.lookback, "lookbackWindow", findings.below(*path))
-    if long is None or long < timedelta(minutes=2):
-        if long is not None:
-            findings.error("lookbackWindow must be at least 2m: counts are kept by the minute", *path, "lookbackWindow")
+    rate = condition.threshold
+    if rate is not None and not 0 < rate < math.inf:
+        findings.error(f"threshold {rate:g}: a burn rate above 0 is needed", *path, "threshold")
+        rate = None
+    if long is None or rate is None:
         return None
     _said_otherwise(condition, _twelfth(long), findings.below(*path))
-    return Pair(_severity(spec, findings), long, _twelfth(long), factor=condition.threshold)
+    return Pair(_severity(spec, findings), long, _twelfth(long), factor=rate)
+
+
+def _look_back(condition: Condition, findings: Findings) -> timedelta | None:
+    if condition.lookback is None:
+        return None
+    long = _span(condition.lookback, "lookbackWindow", findings)
+    if long is not None and long < timedelta(minutes=2):
+        findings.error("lookbackWindow must be at least 2m: counts are kept by the minute", "lookbackWindow")
+        return None
+    return long
 
 
 def _said_otherwise(condition: Condition, short: timedelta, findings: Findings) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from ruamel.yaml.comments import CommentedSeq
 
 from sloengine.config import documents as docs
 from sloengine.config.excluding import MARKS_MAX, unacted
@@ -16,9 +15,10 @@ from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
 from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
-from sloengine.config.own import exclusion, expand, inventory
+from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
 from sloengine.config.routing import is_alerting, read_alerting
+from sloengine.config.salvage import NAMELESS, salvage
 from sloengine.config.settings import SETTINGS_FILE
 from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
@@ -59,6 +59,7 @@ class CatalogueReader:
         self._recipes: dict[str, Recipe | None] = {}
         self._slos: dict[str, Slo] = {}
         self._nodes: dict[tuple[str, str], tuple[Node, str]] = {}
+        self._targets: Targets = {}
         self._exclusions: list[Exclusion] = []
         self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
@@ -82,6 +83,7 @@ class CatalogueReader:
             tuple(self._exclusions),
             tuple(self._broken),
             tuple(q for q in self._queries.values() if q.name in used),
+            tuple(target for target, _ in self._targets.values()),
         )
 
     def kept(self) -> Kept:
@@ -89,6 +91,8 @@ class CatalogueReader:
         found = Kept(self._kept)
         for entry in self._entries:
             parsed = entry.parsed
+            if entry.findings.wrong:
+                continue
             if isinstance(parsed, docs.ExclusionDocument):
                 found.exclusions[entry.name] = about(parsed.metadata)
             if isinstance(parsed, docs.ServiceDocument):
@@ -114,7 +118,7 @@ class CatalogueReader:
         """One YAML document; a list of OpenSLO objects, as the project publishes them, is as many."""
         self._files.append(document.file)
         items = document.value
-        if isinstance(items, CommentedSeq) and items and all(isinstance(item, dict) for item in items):
+        if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
             for item in items:
                 self._one(Document(document.file, item))
         else:
@@ -138,11 +142,20 @@ class CatalogueReader:
         try:
             parsed = shape.model_validate(plain(document.value))
         except ValidationError as error:
-            problems = [tidy(p) for p in problems_of(error, document, shape)]
-            self._said.extend(problems)
-            self._lost(document, problems[0].message)
+            self._misshapen(document, shape, error)
             return
         self._entries.append(Entry(Findings(document), parsed))
+
+    def _misshapen(self, document: Document, shape: type[docs.AnyDocument], error: ValidationError) -> None:
+        """Its shape's mistakes are said here; what is left of it is read with the others, and never used."""
+        problems = [tidy(p) for p in problems_of(error, document, shape)]
+        self._said.extend(problems)
+        found = salvage(shape, plain(document.value), error)
+        if found is None:
+            self._lost(document, problems[0].message)
+            return
+        findings = Findings(document, wrong=problems[0].message, holes=found.holes)
+        self._entries.append(Entry(findings, found.parsed))
 
     def _routing(self, document: Document) -> None:
         """Routing beside the catalogue is checked with it, though not used from there."""
@@ -155,7 +168,7 @@ class CatalogueReader:
         """A document that promises something and can't be read stays visible."""
         kind, metadata = document.value.get("kind"), document.value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        if kind in ("SLO", "Indicators", "Inventory", "Exclusion"):
+        if kind in ("SLO", "Indicators", "Inventory", "Rollout", "Exclusion"):
             label = shown(name) if isinstance(name, str) else "without a name"
             self._break(label if kind == "SLO" else f"{kind} {label}", f"{document.file}:{document.line()}", reason)
 
@@ -169,7 +182,10 @@ class CatalogueReader:
         for entry in self._entries:
             self._unique(entry)
         # Once for all SLOs: looking them up anew for each made ten thousand of them take minutes.
-        self._types = {entry.name: parsed.spec.type for entry, parsed in self._of(docs.DataSourceDocument)}
+        self._types = {
+            entry.name: "" if ("spec", "type") in entry.findings.holes else parsed.spec.type
+            for entry, parsed in self._of(docs.DataSourceDocument)
+        }
         services = frozenset(self._names(docs.ServiceDocument))
         described = {entry.name: about(sli.metadata, sli.spec.description) for entry, sli in self._of(docs.SliDocument)}
         self._books = Books(self._shapes, services, self._types, self._policy, self._used, described)
@@ -193,9 +209,11 @@ class CatalogueReader:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
 
     def _names(self, kind: type[T]) -> list[str]:
-        return [entry.name for entry, _ in self._of(kind)]
+        return [entry.name for entry, _ in self._of(kind) if entry.name != NAMELESS]
 
     def _unique(self, entry: Entry) -> None:
+        if entry.name == NAMELESS:
+            return
         key = (entry.parsed.kind, entry.name)
         first = self._by_name.setdefault(key, entry)
         if first is not entry:
@@ -207,8 +225,8 @@ class CatalogueReader:
         if name in templates():
             said = f"'{name}' is a ready-made indicator; an SLI of your own needs another name"
             findings.error(said, "metadata", "name")
-            return None
-        return read_sli(name, parsed.spec, self._types, findings.below("spec"))
+        shape = read_sli(name, parsed.spec, self._types, findings.below("spec"))
+        return None if findings.wrong or name in templates() else shape
 
     # --- policies
 
@@ -216,15 +234,15 @@ class CatalogueReader:
         name = parsed.metadata.name
         if name in shipped_recipes():
             findings.error(f"'{name}' is a policy that ships; choose another name", "metadata", "name")
-            return
-        self._recipes[name] = of_document(parsed, findings)
+        recipe = of_document(parsed, findings)
+        self._recipes.setdefault(name, recipe)
 
     def _alert_policy(self, parsed: docs.PolicyDocument, findings: Findings) -> None:
         name = parsed.metadata.name
         if name in self._recipes:
             findings.error(f"a burn policy is named '{name}' too; choose another name", "metadata", "name")
-            return
-        self._recipes[name] = self._openslo_policy(name, parsed.spec, findings)
+        recipe = self._openslo_policy(name, parsed.spec, findings)
+        self._recipes.setdefault(name, None if findings.wrong else recipe)
 
     def _openslo_policy(self, name: str, spec: docs.PolicySpec, findings: Findings) -> Recipe | None:
         use, path = spec.conditions[0], ("spec", "conditions", 0)
@@ -240,6 +258,8 @@ class CatalogueReader:
             else:
                 known.used = True
                 condition, at = known.parsed.spec, known.findings
+                if at.wrong:
+                    findings.error(f"AlertCondition '{shown(use.ref)}' is wrong, see there", *path, "conditionRef")
         for i, target in enumerate(spec.targets):
             self._target(target, findings.below("spec", "notificationTargets", i))
         return of_alert_policy(name, spec, condition, findings, at)
@@ -275,16 +295,34 @@ class CatalogueReader:
         if isinstance(parsed, docs.SloDocument):
             self._slo(Draft(parsed.metadata, parsed.spec, findings, findings.place))
         elif isinstance(parsed, docs.IndicatorsDocument):
-            self._indicators(entry.name, parsed, findings)
+            self._indicators(_label(parsed), parsed, findings)
         elif isinstance(parsed, docs.InventoryDocument):
-            inventory(parsed, findings, self._nodes)
+            self._inventory(parsed, findings)
+        elif isinstance(parsed, docs.RolloutDocument):
+            self._rollout(parsed, findings)
         elif isinstance(parsed, docs.ExclusionDocument):
             found = exclusion(parsed, findings)
             if found and not findings.failed:
                 self._exclusions.append(found)
                 self._excluding.append((findings, found))
             else:
-                self._break(f"Exclusion {entry.name}", findings.place, findings.reason())
+                self._break(f"Exclusion {_label(parsed)}", findings.place, findings.reason())
+
+    def _inventory(self, parsed: docs.InventoryDocument, findings: Findings) -> None:
+        if findings.wrong:
+            inventory(parsed, findings, dict(self._nodes))
+            self._break(f"Inventory {_label(parsed)}", findings.place, findings.reason())
+        else:
+            inventory(parsed, findings, self._nodes)
+
+    def _rollout(self, parsed: docs.RolloutDocument, findings: Findings) -> None:
+        """All of it or nothing: with half of its devices a rollout would look nearer to its end than it is."""
+        targets = dict(self._targets)
+        rollout(parsed, findings, targets)
+        if findings.failed:
+            self._break(f"Rollout {_label(parsed)}", findings.place, findings.reason())
+        else:
+            self._targets = targets
 
     def _excludes(self, findings: Findings, exclusion: Exclusion) -> None:
         if said := unacted(exclusion, self._slos.values()):
@@ -301,16 +339,18 @@ class CatalogueReader:
             self._policy(
                 use, findings.below("spec", "alertPolicies", i)
             )  # wrong ones are named once, not for each line
-        if findings.failed:
+        lost = findings.failed  # then no line is used; each is still read for its own mistakes
+        if lost:
+            parsed = parsed.model_copy(update={"spec": parsed.spec.model_copy(update={"alert_policies": []})})
             self._break(f"Indicators {name}", findings.place, findings.reason())
-        for at, draft in expand(parsed, findings) if not findings.failed else ():
+        for at, draft in expand(parsed, findings):
             if draft is not None:
-                self._slo(draft)
-            else:
+                self._slo(draft, lost)
+            elif not lost:
                 self._break(f"Indicators {name}", at.place, at.reason())
             findings.problems += at.problems
 
-    def _slo(self, draft: Draft) -> None:
+    def _slo(self, draft: Draft, lost: bool = False) -> None:
         findings = draft.findings
         built = build(draft, self._books)
         for slo in built.slos:
@@ -319,8 +359,10 @@ class CatalogueReader:
                 said = f"SLO '{shown(slo.name)}' is defined already at {first.source}"
                 findings.error(said, "metadata", "name")
         self._same_queries(built.queries, findings)
+        if lost:
+            return
         if findings.failed:
-            self._break(draft.metadata.name, draft.source, findings.reason())
+            self._break(_label(draft), draft.source, findings.reason())
             return
         self._slos.update({slo.name: slo for slo in built.slos})
         self._queries.update({q.name: q for q in built.queries})
@@ -373,6 +415,7 @@ class CatalogueReader:
         parsed, findings = entry.parsed, entry.findings
         if isinstance(parsed, docs.PolicyDocument) and not entry.used:
             findings.soften()
+        if isinstance(parsed, docs.PolicyDocument) and not entry.used and not findings.wrong:
             findings.warn(f"AlertPolicy '{entry.name}' is used by no SLO that is built", "metadata", "name")
         if isinstance(parsed, docs.BurnPolicyDocument) and not entry.used and not findings.failed:
             findings.warn(f"BurnPolicy '{entry.name}' is used by no SLO", "metadata", "name")
@@ -381,10 +424,13 @@ class CatalogueReader:
         if isinstance(parsed, docs.ConditionDocument) and not entry.used:
             of_condition(parsed.spec, findings)
             findings.soften()
+        if isinstance(parsed, docs.ConditionDocument) and not entry.used and not findings.wrong:
             findings.warn(f"AlertCondition '{entry.name}' is used by no AlertPolicy", "metadata", "name")
         if isinstance(parsed, docs.TargetDocument):
             said = f"AlertNotificationTarget '{entry.name}' is not acted on: alerting.yaml says where alerts go"
             findings.warn(said, "metadata", "name")
+        if isinstance(parsed, docs.RolloutDocument):
+            strangers(parsed, (node for node, _ in self._nodes.values()), findings)
         if isinstance(parsed, docs.DataSourceDocument):
             self._data_source(parsed, findings)
         self._metadata(parsed, findings)
@@ -408,6 +454,11 @@ class CatalogueReader:
             findings.warn("labels are not acted on", "metadata", "labels")
         for key in metadata.annotations:
             findings.warn(f"annotation '{shown(key)}' of {parsed.kind} is not acted on", "metadata", "annotations", key)
+
+
+def _label(said: docs.AnyDocument | Draft) -> str:
+    """Its name, or that it has none."""
+    return "without a name" if said.metadata.name == NAMELESS else said.metadata.name
 
 
 def _unknown_kind(version: str, kind: str) -> str:

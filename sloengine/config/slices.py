@@ -38,6 +38,9 @@ class Ask:
 def build_sli(shape: Shape, ask: Ask, findings: Findings) -> Sli | None:
     """The SLI of one objective; errors go to ``findings``, which stands at the objective."""
     if shape.threshold and not _has_threshold(ask, findings):
+        if ask.method != "Occurrences" and shape.slices is None:
+            _slice_length(ask, findings)
+            _slice_target(shape, ask, findings)
         return None
     if shape.slices is not None:
         return _of_slices_source(shape.slices, ask, findings)

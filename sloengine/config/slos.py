@@ -17,7 +17,7 @@ from sloengine.config.matchers import shown
 from sloengine.config.pace import Pace, pace_of, slowest
 from sloengine.config.policies import Recipe, chosen, misfits
 from sloengine.config.slices import Ask, build_sli
-from sloengine.config.windows import calendar, rolling
+from sloengine.config.windows import calendar, calendar_mistakes, rolling
 from sloengine.model import (
     DIMENSIONS,
     BurnPolicy,
@@ -140,7 +140,9 @@ class _Builder:
     def _service(self) -> None:
         known = self.books.services
         if known and self.spec.service not in known:
-            said = f"service '{shown(self.spec.service)}' has no Service document{near(self.spec.service, known)}"
+            said = (
+                f"service '{shown(self.spec.service)}' has no Service document{near(self.spec.service, sorted(known))}"
+            )
             self.findings.warn(said, "spec", "service")
 
     def _shapes(self) -> list[Shape | None]:
@@ -161,6 +163,9 @@ class _Builder:
     def _shape(self, inline: InlineSli | None, ref: str | None, *path: str | int) -> Shape | None:
         if (inline is None) == (ref is None):
             self.findings.error("give exactly one of indicator and indicatorRef", *path)
+            if inline is not None:
+                self._inline(inline, path)
+                self._referred(str(ref), path)
             return None
         shape = self._inline(inline, path) if inline is not None else self._referred(str(ref), path)
         if shape is not None and shape.foreign:
@@ -223,6 +228,10 @@ class _Builder:
                 self.findings.warn("no timeWindow: the last 30 days are taken", "spec")
             return
         declared, path = self.spec.time_window[0], ("spec", "timeWindow", 0)
+        if declared.calendar is not None:
+            of = declared.calendar
+            for key, words in calendar_mistakes(declared.duration, of.start, of.zone):
+                self.findings.error(words, *path, *(("calendar",) if key != "duration" else ()), key)
         try:
             if declared.calendar is None and declared.is_rolling:
                 self.window = rolling(declared.duration)
@@ -233,8 +242,8 @@ class _Builder:
             else:
                 self.window, self.periods = calendar(declared.duration, declared.calendar.start, declared.calendar.zone)
         except ValueError as error:
-            key = "duration" if shown(declared.duration) in str(error) else "calendar"
-            self.findings.error(str(error), *path, key)
+            if declared.calendar is None:
+                self.findings.error(str(error), *path, "duration")
 
     def _method(self, quiet: bool) -> str:
         if self.spec.budgeting_method is None and not quiet:

@@ -114,7 +114,7 @@ def _where(spec: Mapping[str, Any], findings: Findings, value: bool) -> tuple[Ma
     try:
         found = read_matchers(spec.get("where"))
     except ValueError as error:
-        findings.error(str(error), "where")
+        findings.refuse(error, "where")
         return None
     if not value and any(m.name == VALUE for m in found):
         findings.error("'value' can be compared for histograms, gauges and spans only; these are counts", "where")
@@ -130,11 +130,11 @@ def _metric(spec: Mapping[str, Any], findings: Findings) -> Selector | None:
     kind = spec.get("kind", "sum")
     if not isinstance(kind, str) or kind not in KINDS:
         findings.error(f"kind '{shown(kind)}' of a metric; known: {', '.join(KINDS)}", "kind")
-        return None
+        kind = None
     name, where = _name(spec, "metric", findings), _where(spec, findings, kind != "sum")
     if name in DERIVED:
         findings.error(f"'{name}' is a measure of sloengine's own: use type: derived", "metric")
-    return None if name is None or where is None else Selector(KINDS[kind], name, where)
+    return None if name is None or where is None or kind is None else Selector(KINDS[kind], name, where)
 
 
 def _span(spec: Mapping[str, Any], findings: Findings) -> Selector | None:
@@ -157,8 +157,7 @@ def _derived(spec: Mapping[str, Any], findings: Findings) -> Selector | None:
     name = _name(spec, "measure", findings)
     if name is not None and name not in DERIVED:
         findings.error(f"unknown derived measure '{shown(name)}'{near(name, DERIVED)}", "measure")
-        return None
-    where = _where(spec, findings, name is not None and VALUE in DERIVED[name])
+    where = _where(spec, findings, name is None or VALUE in DERIVED.get(name, (VALUE,)))
     return None if name is None or where is None else Selector(Source.DERIVED, name, where)
 
 
@@ -166,15 +165,15 @@ def _derived(spec: Mapping[str, Any], findings: Findings) -> Selector | None:
 
 
 def _sql(spec: Mapping[str, Any], role: str, sli: str, findings: Findings) -> Read:
+    before = findings.errors
     _known_keys(spec, ("query", "lookback", "where"), findings)
     query, where = spec.get("query"), _where(spec, findings, False)
     if not isinstance(query, str):
         findings.error("'query' is missing: one SELECT with the columns minute and events", "query")
-        return Read()
-    for said in doubts(query):
+    for said in doubts(query) if isinstance(query, str) else ():
         findings.error(said, "query")
     lookback = _length(spec.get("lookback", "2d"), "lookback", LOOKBACK_MAX, findings)
-    if where is None or lookback is None or findings.failed:
+    if where is None or lookback is None or not isinstance(query, str) or findings.errors > before:
         return Read()
     measure = SqlMeasure(f"sql:{sli}:{role}", query.strip(), lookback, findings.place)
     return Read((Selector(Source.DERIVED, measure.name, where),), queries=(measure,))
@@ -216,20 +215,19 @@ def _length(text: object, key: str, most: timedelta, findings: Findings) -> time
 
 
 def _slices(spec: Mapping[str, Any], sli: str, findings: Findings) -> Read:
+    before = findings.errors
     _known_keys(spec, ("length", "per", "of", "over", "mode"), findings)
     length = _length(spec.get("length", "1h"), "length", timedelta(days=7), findings)
     per, mode = spec.get("per", []), spec.get("mode", "verdict")
     if not isinstance(per, list) or not all(isinstance(p, str) and is_name(p) for p in per) or len(set(per)) < len(per):
         findings.error(f"'per' is a list of different dimensions ({', '.join(DIMENSIONS)}) or attributes", "per")
-        return Read()
     if mode not in ("verdict", "ratio") or (mode == "ratio" and "over" not in spec):
         findings.error("'mode' is verdict or ratio; a ratio needs 'over'", "mode")
     if "of" not in spec:
         findings.error("'of' is missing: the metric source that is summed", "of")
-        return Read()
-    top = _parts(spec["of"], "good", sli, findings.below("of"))
+    top = _parts(spec["of"], "good", sli, findings.below("of")) if "of" in spec else Read()
     bottom = _parts(spec["over"], "total", sli, findings.below("over")) if "over" in spec else Read()
-    if findings.failed or length is None:
+    if findings.errors > before or length is None:
         return Read(foreign=top.foreign or bottom.foreign)
     sliced = Sliced(length, tuple(per), top.selectors, bottom.selectors, str(mode))
     return Read((), sliced, top.queries + bottom.queries, top.foreign or bottom.foreign)
@@ -257,5 +255,5 @@ def _part(source: object, role: str, sli: str, findings: Findings) -> Read:
     role = source.get("role", role)
     if role not in ROLES:
         findings.error(f"'role' is one of {', '.join(ROLES)}: it is part of an SQL measure's name", "role")
-        return Read()
+        role = ROLES[0]
     return read_source(source["type"], source.get("spec", {}), role, sli, findings)

@@ -75,6 +75,21 @@ def calendar(duration: str, start: str, zone: str) -> tuple[timedelta, Calendar]
     return length, Calendar(int(found[1]), unit, wall(start), zone_name(zone))
 
 
+def calendar_mistakes(duration: str, start: str, zone: str) -> list[tuple[str, str]]:
+    """All that is wrong with a calendar window, each with the key of OpenSLO's that it is about."""
+    wrong = []
+    for key, read in (
+        ("duration", lambda: calendar(duration, "2026-01-01 00:00:00", "UTC")),
+        ("startTime", lambda: wall(start)),
+        ("timeZone", lambda: zone_name(zone)),
+    ):
+        try:
+            read()
+        except ValueError as error:
+            wrong.append((key, str(error)))
+    return wrong
+
+
 def wall(text: str) -> datetime:
     """A local date and time, naive.
 

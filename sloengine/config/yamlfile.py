@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,23 +11,17 @@ from stat import S_ISREG
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import CollectionNode, ScalarNode
 
+from sloengine.config.yamltree import MAX_DEPTH, Map, Seq, Unreadable, read_tree, walk
 from sloengine.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 2**20
-"""A catalogue file is hand-written; anything larger is a mistake or an attack. A megabyte of one word takes a second to parse."""
+"""A catalogue file is hand-written; anything larger is a mistake or an attack."""
 MAX_MARKS = 50_000
-"""Bound on line ends, commas, colons and brackets, before anything is parsed: two thousand SLOs have as many, and the parser,
-which keeps every line and comment, takes some seconds for them. Megabytes of ``1,1,1`` took it minutes."""
+"""Bound on line ends, commas, colons and brackets, before anything is parsed: two thousand SLOs have as many. Each mark is at
+most a value, and a value takes some ten microseconds."""
 PER_DOCUMENT = 4
 """What a document costs beside its marks, in marks."""
-_SCALARS = ("int", "float", "timestamp", "binary", "bool", "null")
-MAX_DEPTH = 200
-"""Brackets in brackets; a hundred thousand of them took the parser seconds to give up on."""
 MAX_PROBLEMS = 100
 """Of one document's shape: twenty thousand unknown keys, each with its nearest known one, took a quarter of a minute."""
 MAX_NODES = 200_000
@@ -46,27 +40,27 @@ class Document:
 
     @staticmethod
     def empty(file: str) -> Document:
-        return Document(file, CommentedMap())
+        return Document(file, Map())
 
     def line(self, path: Path_ = ()) -> int:
         """1-based line of the value at ``path``; of its nearest ancestor where the value itself is missing."""
-        node, line = self.value, getattr(getattr(self.value, "lc", None), "line", 0)
+        node, line = self.value, getattr(self.value, "line", 1)
         for key in path:
             place = _place(node, key)
             if place is None:
                 break
             line, node = place
-        return int(line or 0) + 1
+        return int(line)
 
     def problem(self, message: str, path: Path_ = (), severity: str = "error") -> Problem:
         return Problem(self.file, self.line(path), message, severity)
 
 
 def _place(node: Any, key: str | int) -> tuple[int, Any] | None:
-    if isinstance(node, CommentedMap) and key in node:
-        return node.lc.key(key)[0], node[key]
-    if isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-        return node.lc.item(key)[0], node[key]
+    if isinstance(node, Map) and key in node:
+        return node.lines[key], node[key]
+    if isinstance(node, Seq) and isinstance(key, int) and key < len(node):
+        return node.lines[key], node[key]
     return None
 
 
@@ -74,23 +68,19 @@ def read_documents(path: Path) -> list[Document]:
     """All documents of a file.
 
     Raises:
-        ConfigError: unreadable, too large, not YAML, a key given twice, or an alias bomb; with the line.
+        ConfigError: unreadable, too large, not YAML, keys given twice, values that are none, or an alias bomb; with the lines.
     """
     text = _text(path)
     refused = too_much(text)
     if refused:
         raise ConfigError([Problem(str(path), *refused)])
     try:
-        values = list(YAML(typ="rt").load_all(text))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError([Problem(str(path), line, f"not valid YAML: {error.problem or error}")]) from None
-    except RecursionError:
-        raise ConfigError([Problem(str(path), 1, "nested too deep")]) from None
-    except Exception as error:  # noqa: BLE001 - ruamel lets its own IndexError, KeyError, … through, as on `a: 0x_`
-        line, words = _unreadable_value(text) or (1, f"the parser gives up on it ({type(error).__name__})")
-        raise ConfigError([Problem(str(path), line, f"not valid YAML: {words}")]) from None
-    documents = [Document(str(path), value) for value in values if value is not None]
+        tree = read_tree(text)
+    except Unreadable as error:
+        raise ConfigError([Problem(str(path), error.line, error.words)]) from None
+    if tree.mistakes:
+        raise ConfigError([Problem(str(path), line, f"not valid YAML: {words}") for line, words in tree.mistakes])
+    documents = [Document(str(path), value) for value in tree.documents if value is not None]
     for document in documents:
         _refuse_bomb(document)
     return documents
@@ -128,51 +118,12 @@ def too_much(text: str) -> tuple[int, str] | None:
     return None
 
 
-def _unreadable_value(text: str) -> tuple[int, str] | None:
-    """Line of a scalar that is not what it looks like, as 2026-13-41 or ten thousand digits, and what is wrong with it."""
-    yaml = YAML(typ="rt")
-    try:
-        stack = list(yaml.compose_all(text))
-        seen: set[int] = set()
-        while stack:
-            node = stack.pop()
-            if node is None or id(node) in seen:
-                continue
-            seen.add(id(node))
-            if not isinstance(node, ScalarNode):
-                parts = node.value if isinstance(node, CollectionNode) else []
-                stack += [n for part in parts for n in (part if isinstance(part, tuple) else (part,))][::-1]
-            elif str(node.tag).rpartition(":")[2] in _SCALARS:
-                try:
-                    yaml.constructor.construct_object(node)
-                except Exception as error:  # noqa: BLE001 - the same as above, of one value
-                    words = str(error) or type(error).__name__
-                    return node.start_mark.line + 1, f"'{node.value[:40]}' is no value: {words}"
-    except Exception:  # noqa: BLE001 - it was the parser itself that failed
-        return None
-    return None
-
-
 def _refuse_bomb(document: Document) -> None:
-    for seen, _ in enumerate(_walk(document.value)):
+    for seen, (depth, _) in enumerate(walk(document.value)):
         if seen > MAX_NODES:
             raise ConfigError([document.problem(f"holds more than {MAX_NODES} values once aliases are expanded")])
-
-
-def _walk(value: Any) -> Iterator[Any]:
-    # Iterators, not their values: a list of a million aliases of itself must not be spread out again and again.
-    stack = [iter((value,))]
-    while stack:
-        for node in stack[-1]:
-            yield node
-            if isinstance(node, Mapping):
-                stack.append(iter(node.values()))
-                break
-            if isinstance(node, list):
-                stack.append(iter(node))
-                break
-        else:
-            stack.pop()
+        if depth > MAX_DEPTH:
+            raise ConfigError([document.problem(f"nested deeper than {MAX_DEPTH} levels once aliases are expanded")])
 
 
 def plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sloengine.marked import UNSETTLED
 from sloengine.model import DIMENSIONS, Group, Matcher, Selector, Slo
 
 VALUE = "value"
@@ -145,8 +146,9 @@ class Layout:
         cut = float(matcher.value)
         below = self._tested("le", places, lambda text: float(text or "inf") <= cut)
         above = self._tested("gt", places, lambda text: float(text or "-inf") >= cut)
+        early = self._tested(UNSETTLED, places, lambda text: float(text or "inf") <= cut)
         inside, outside = (YES, NO) if matcher.op == "<=" else (NO, YES)
-        return np.where(below, inside, np.where(above, outside, MAYBE)).astype(np.int8)
+        return np.where(early, MAYBE, np.where(below, inside, np.where(above, outside, MAYBE))).astype(np.int8)
 
     def _tested(self, name: str, places: NDArray[np.int32], test: Callable[[str], bool]) -> NDArray[np.bool_]:
         codes, values = self.column(name)
@@ -284,6 +286,8 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _value_holds(matcher: Matcher, key: Key) -> bool | None:
     cut = float(matcher.value)
+    if float(key.get(UNSETTLED) or "inf") <= cut:
+        return None
     if float(key.get("le") or "inf") <= cut:
         return matcher.op == "<="
     if float(key.get("gt") or "-inf") >= cut:

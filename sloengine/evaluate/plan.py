@@ -67,6 +67,7 @@ class Matches:
         self.keys = Keys()
         self._held: tuple[Layout, tuple[Slo, ...], Plans] | None = None
         self._admitted: dict[str, set[Group]] = {}
+        self._recalled: Mapping[str, Sequence[Group]] | None = None
 
     def plans(self, slos: Sequence[Slo], cube: Cube) -> Plans:
         """What measuring these SLOs takes; made anew where they or the keys are others than before."""
@@ -74,6 +75,15 @@ class Matches:
         if held is None or held[0] is not cube.layout or not _same(held[1], slos):
             held = self._held = cube.layout, tuple(slos), self._planned(slos, cube)
         return held[2]
+
+    @property
+    def recalled(self) -> bool:
+        """Whether it was told who was within the budgets before it was made."""
+        return self._recalled is not None
+
+    def recall(self, members: Mapping[str, Sequence[Group]]) -> None:
+        """Who was within each SLO's cardinality budget, by its name; the first ones stay if the budget has become smaller."""
+        self._recalled = members
 
     def _planned(self, slos: Sequence[Slo], cube: Cube) -> Plans:
         alike: dict[tuple[object, ...], list[tuple[Slo, _Sliced]]] = {}
@@ -105,8 +115,12 @@ class Matches:
     def admit(self, slo: Slo, slices: Sequence[Slice]) -> tuple[list[Slice], list[Slice]]:
         """Slices within the SLO's cardinality budget, and the rest. Who was in stays in: an alert must not lose its identity
         because another slice grew."""
-        held = self._admitted.setdefault(slo.name, set())
-        held &= {slice_.group for slice_ in slices}
+        there = {slice_.group for slice_ in slices}
+        if slo.name not in self._admitted:
+            known = dict.fromkeys(group for group in (self._recalled or {}).get(slo.name, ()) if group in there)
+            self._admitted[slo.name] = set(list(known)[: slo.slices_max])
+        held = self._admitted[slo.name]
+        held &= there
         for slice_ in sorted(slices, key=lambda s: s.group):
             if len(held) < slo.slices_max:
                 held.add(slice_.group)

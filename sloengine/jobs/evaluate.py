@@ -18,6 +18,7 @@ from sloengine.evaluate.histogram import summarise
 from sloengine.evaluate.judge import judge_all
 from sloengine.evaluate.measure import Frame, exclude, frame_of, measure_plan
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.members import recall
 from sloengine.model import Broken, BurnPolicy, Counts, Group, Latency, Sli, Slo, State, Status
 from sloengine.rollup.plan import HOUR, floor_hour, floor_minute
 from sloengine.times import utc
@@ -41,6 +42,7 @@ def evaluate(engine: Deps, now: datetime) -> list[Status]:
     frame = frame_of(slos, exclusions, now)
     whole = read_cube(engine, frame)
     cube = exclude(whole, exclusions, frame)
+    recall(engine, slos, now)
     plans = engine.matches.plans(slos, cube)
     batches = [measure_plan(plan, cube, whole, frame) for plan in plans.plans]
     found: dict[str, list[Status]] = {}

@@ -17,6 +17,7 @@ from sloengine.evaluate.calibration import Calibration, ScoreBin, judge_calibrat
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import Derived, settle
 from sloengine.jobs.fold import Run, asked, fold_days
+from sloengine.marked import UNSETTLED
 from sloengine.model import Source
 from sloengine.rollup.folds import Fold, fingerprint
 from sloengine.rollup.plan import HOUR, MINUTE, Batch, floor_hour, floor_minute, hours_of
@@ -120,7 +121,7 @@ class Shapes:
     def counted(self) -> tuple[Fold, ...]:
         """Those that are sums over predictions, with the attributes that are their own."""
         found = [_with(self.verdicts, "verdict")]
-        return tuple(found + ([_with(self.lag, "gt", "le")] if self.lag else []))
+        return tuple(found + ([_with(self.lag, "gt", "le", UNSETTLED)] if self.lag else []))
 
     @property
     def ages(self) -> list[timedelta]:

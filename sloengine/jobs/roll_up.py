@@ -14,6 +14,7 @@ from sloengine.jobs.fold import Run, Sources, marks_asked
 from sloengine.jobs.history import EPOCH, ingest_marks, ingested, note_paid, work_off
 from sloengine.jobs.marks import drop_marks, move_marks, read_marks
 from sloengine.jobs.recount import RETENTION, believable, fold_hours, plan_work, recompute
+from sloengine.jobs.rollouts import publish_targets
 from sloengine.model import Source
 from sloengine.rollup.folds import FRESHNESS, fingerprint
 from sloengine.rollup.plan import (
@@ -99,6 +100,7 @@ def _count_left_out(engine: Deps, sources: Sources, since: datetime, now: dateti
 def begin(engine: Deps, now: datetime) -> None:
     """Once, before the first tick."""
     publish_inventory(engine, now)
+    publish_targets(engine, now)
     with transaction(engine.state) as connection:
         last = watermark(connection, "freshness")
     if last and now - last > CATCH_UP:

@@ -9,7 +9,7 @@ from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import Derived, settle
 from sloengine.jobs.fold import Run
 from sloengine.jobs.predictions import CLOCK_AHEAD, EPOCH, KEPT, fold_hours
-from sloengine.model import DIMENSIONS, Source
+from sloengine.model import DIMENSIONS, RolloutTarget, Source
 from sloengine.rollup.folds import Fold, fingerprint
 from sloengine.rollup.plan import floor_hour, floor_minute
 from sloengine.state.database import set_watermark, transaction, watermark
@@ -18,6 +18,17 @@ from sloengine.times import utc
 DEVICES = "rollout.devices"
 UNFINISHED_AFTER = timedelta(hours=24)
 """How long a device may take from its last start, or from the declaration of what it should get, until that counts as failed."""
+TARGET_COLUMNS = [
+    "RolloutId",
+    "DeviceId",
+    "At",
+    "Wave",
+    "ServiceName",
+    "ModelName",
+    "ModelVersion",
+    "Withdrawn",
+    "IngestTime",
+]
 AROUND = timedelta(days=1)
 """How far from its events a device's minute may have been stored before a clock was found to be off."""
 
@@ -47,6 +58,31 @@ def derive_rollouts(
     with transaction(engine.state) as connection:
         set_watermark(connection, mark, now - timedelta(seconds=engine.settings.engine.insert_limit_s))
     return touched
+
+
+def publish_targets(engine: Deps, now: datetime) -> None:
+    """Copy the devices that the catalogue's rollouts are meant to reach to ClickHouse, where they differ.
+
+    A device that left its rollout is withdrawn. A rollout that left the catalogue stays as it was declared: tidying up files
+    must not make a rollout that stopped half-way look done.
+    """
+    listed = {(t.rollout, t.device): t for t in engine.catalogue.targets if t.at > now - KEPT}
+    rollouts = sorted({rollout for rollout, _ in listed})
+    known = {
+        (row["RolloutId"], row["DeviceId"]): _target_of(row)
+        for row in (engine.store.rows("rollouts_declared", rollouts=rollouts) if rollouts else ())
+    }
+    changed = [(t, False) for key, t in listed.items() if known.get(key) != (t, False)]
+    changed += [(t, True) for key, (t, withdrawn) in known.items() if key not in listed and not withdrawn]
+    rows: list[list[object]] = [
+        [t.rollout, t.device, t.at, t.wave, t.service, t.model, t.version, withdrawn, now] for t, withdrawn in changed
+    ]
+    engine.store.insert("rollout_targets", TARGET_COLUMNS, rows)
+
+
+def _target_of(row: dict[str, Any]) -> tuple[RolloutTarget, bool]:
+    who, about = (row["RolloutId"], row["DeviceId"], row["ServiceName"]), (row["ModelName"], row["ModelVersion"])
+    return RolloutTarget(*who, utc(row["At"]), row["Wave"], *about), row["Withdrawn"]
 
 
 def _limit() -> dict[str, int]:

@@ -123,6 +123,12 @@ def mark_exported(connection: Connection, ids: Iterable[int]) -> None:
     connection.execute(transitions.update().where(transitions.c.id.in_(list(ids))).values(exported=1))
 
 
+def firing_labels(connection: Connection) -> list[dict[str, str]]:
+    """The labels of everything that fires, oldest first."""
+    asked = select(episodes.c.labels).where(episodes.c.state == EpisodeState.FIRING.value).order_by(episodes.c.id)
+    return [json.loads(labels) for labels in connection.execute(asked).scalars()]
+
+
 def recent(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
     """Newest episodes for people, firing ones first."""
     rows = connection.execute(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sloengine.evaluate.cube import VALUE
 from sloengine.evaluate.periods import Interval
 from sloengine.jobs.derive import COLUMNS
-from sloengine.marked import OF_NODES, mark_of
+from sloengine.marked import OF_NODES, UNSETTLED, mark_of
 from sloengine.model import DIMENSIONS, Exclusion, Group, Matcher, Selector, Slo
 from sloengine.tools.paste import literal, quoted
 
@@ -37,7 +37,9 @@ def _about_value(matcher: Matcher) -> str:
     upto = f"if({le} = '', inf, toFloat64({le})) <= {cut}"
     over = f"if({gt} = '', -inf, toFloat64({gt})) >= {cut}"
     yes, no = ("true", "false") if matcher.op == "<=" else ("false", "true")
-    return f"multiIf({upto}, {yes}, {over}, {no}, NULL)"
+    early = f"JSONExtractString(Attributes, '{UNSETTLED}')"
+    early = f"if({early} = '', inf, toFloat64({early})) <= {cut}"
+    return f"multiIf({early}, NULL, {upto}, {yes}, {over}, {no}, NULL)"
 
 
 def taken(selectors: Sequence[Selector]) -> str:

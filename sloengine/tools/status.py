@@ -22,6 +22,8 @@ def status_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
     slice_ = ", ".join(f"{k}={v}" for k, v in row["Slice"].items()) or "all"
+    if row["Folded"]:
+        slice_ += f" ({row['Folded']} slices beyond the budget)"
     interval = "-" if row["Low"] is None else f"{row['Low']:.3%} to {row['High']:.3%}"
     return (
         row["Slo"],

@@ -46,6 +46,8 @@ class SloSlice(Answer):
     service: str
     indicator: str
     slice: dict[str, str]
+    folded: int
+    """How many slices beyond the cardinality budget this one holds; 0: it is one of its own."""
     target: float
     window_s: float
     state: State
@@ -158,6 +160,7 @@ def slice_of(status: Status) -> SloSlice:
         service=slo.service,
         indicator=slo.indicator,
         slice=dict(status.group),
+        folded=status.folded,
         target=slo.target,
         window_s=slo.window.total_seconds(),
         state=status.state,

@@ -249,7 +249,9 @@ def _marks(status: Status) -> tuple[tuple[str, str], ...]:
 def _waits(status: Status) -> str:
     """Figures that are not final: labels still come, or a calendar period still runs."""
     measures = {s.measure for s in status.slo.sli.selectors}
-    if status.counts.unknown and measures & {"predictions", "label.lag"}:
+    if status.counts.unknown and "label.lag" in measures:
+        return f"{figures.count(status.counts.unknown)} predictions are younger than the limit, or of unknown weight"
+    if status.counts.unknown and "predictions" in measures:
         labelled = figures.ratio(status.counts.valid / (status.counts.valid + status.counts.unknown), flawless=False)
         return f"{labelled} have a label; those of {figures.count(status.counts.unknown)} others still count when they come"
     if status.slo.calendar and status.window_end and status.at < status.window_end:

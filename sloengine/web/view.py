@@ -54,6 +54,8 @@ class Slice:
     name: Cell
     description: str
     group: tuple[tuple[str, Cell], ...]
+    folded: str
+    """How many slices beyond the cardinality budget it holds; empty for one of its own."""
     target: str
     window: str
     sli: str
@@ -316,6 +318,7 @@ def slice_of(status: Status) -> Slice:
         name=cell(status.slo.display_name or status.slo.name),
         description=figures.cut(status.slo.description, 400),
         group=tuple((name, cell(value, 40)) for name, value in status.group),
+        folded=f"{figures.count(status.folded)} slices beyond the cardinality budget" if status.folded else "",
         target=figures.exact_percent(status.slo.target),
         window=format_duration(status.slo.window),
         sli=figures.ratio(status.sli, flawless=flawless),

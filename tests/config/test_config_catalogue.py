@@ -309,7 +309,10 @@ def test_a_beginning_without_a_zone_is_utc(since: str, tmp_path: Path) -> None:
             "latency that burns faster than it can",
             "M1",
             "M2\n  indicator: {metadata: {name: x}, spec: {}}",
-            ["10: error: give exactly one of indicator and indicatorRef"],
+            [
+                "10: error: give exactly one of indicator and indicatorRef",
+                "14: error: an SLI has either a thresholdMetric or a ratioMetric",
+            ],
         ),
         ("nodes told apart by model", "M1", "M4", ["9: error: M4 is about nodes"]),
         (

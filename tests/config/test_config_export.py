@@ -168,6 +168,18 @@ metadata: {name: mine}
 spec: {windows: [{severity: page, long: 2h, factor: 10}, {severity: ticket, long: 1d, short: 1h, budgetShare: 0.2}]}
 ---
 apiVersion: sloengine.dev/v1
+kind: Rollout
+metadata: {name: november}
+spec:
+  rollout: r_2026.11
+  service: digits
+  declared: 2026-11-01T06:00:00.1234Z
+  version: 3
+  waves:
+    - {wave: 1, devices: [d1, d2]}
+    - {devices: [d3]}
+---
+apiVersion: sloengine.dev/v1
 kind: Inventory
 metadata: {name: fleet}
 spec:
@@ -250,7 +262,7 @@ def test_every_slo_of_an_export_is_plain_openslo_over_our_metric_sources(tmp_pat
         assert document["metadata"]["annotations"]["sloengine.dev/owner"] == "ml"
 
 
-@pytest.mark.parametrize("kind", ["Inventory", "Exclusion", "BurnPolicy"])
+@pytest.mark.parametrize("kind", ["Inventory", "Exclusion", "BurnPolicy", "Rollout"])
 def test_what_openslo_can_not_say_is_exported_as_our_own_kinds(kind: str, tmp_path: Path) -> None:
     use = REST.replace("{M1", "").replace("by: region", "by: region\n  timeWindow: [{duration: 45d, isRolling: true}]")
     (tmp_path / "a.yaml").write_text(use, encoding="utf-8")
@@ -353,6 +365,7 @@ def folders(draw: st.DrawFn) -> list[dict[str, Any]]:
     condition = {"kind": "burnrate", "op": "gt", "threshold": 5, "lookbackWindow": "1h"}
     own = "sloengine.dev/v1"
     window = {"severity": "page", "long": "2h", "factor": 10}
+    rollout = {"service": "digits", "declared": "2026-01-01T00:00:00Z"}
     made = [
         words.document("Service", "digits", words.about()),
         words.document("SLI", "sli", {**words.about(), "ratioMetric": ratio}),
@@ -364,6 +377,7 @@ def folders(draw: st.DrawFn) -> list[dict[str, Any]]:
         words.document(
             "Inventory", "fleet", {"service": "digits", "since": "2026-01-01T00:00:00Z", "nodes": [node]}, own
         ),
+        words.document("Rollout", "next", {**rollout, "waves": [{"devices": ["d"]}]}, own),
         words.document(
             "Exclusion", "works", {"reason": words.word(), "where": ['region="x"'], "start": "2026-01-01"}, own
         ),

@@ -16,6 +16,7 @@ from sloengine.model import (
     Exclusion,
     Matcher,
     Quantifier,
+    RolloutTarget,
     Selector,
     Sli,
     SliceRule,
@@ -66,13 +67,26 @@ def metric(type_: str, spec: str) -> str:
     return f"{{metricSource: {{type: {type_}, spec: {spec}}}}}"
 
 
-@pytest.mark.parametrize("name", ["other-vendors", "mistakes"])
+@pytest.mark.parametrize("name", ["other-vendors", "mistakes", "shapes", "alone"])
 def test_lint_says_of_every_line_what_it_will_not_act_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reviewed as diffs: `cd tests/golden/lint; sloengine lint NAME.yaml > NAME.txt`."""
     monkeypatch.chdir(GOLDEN)
     _, problems = check_catalogue([Path(f"{name}.yaml")])
     said = "".join(f"{p}\n" for p in sorted(problems, key=lambda p: (p.file, p.line)))
     assert said == (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_kind_and_field_over_our_sources_is_built() -> None:
+    catalogue, _ = check_catalogue([GOLDEN / "shapes.yaml"])
+    assert [s.name for s in catalogue.slos] == [
+        *("crossing.inside", "crossing.contract", "crossing-slices", "crossing-ratios"),
+        *("whole.closed", "whole.looked", "whole"),
+    ]
+    assert catalogue.broken == ()
+    by_name = {s.name: s for s in catalogue.slos}
+    factors = [round(w.factor(timedelta(days=28)), 9) for w in by_name["crossing.inside"].policy.windows]
+    assert factors == [2, 3], "both conditions, not the policy that never alerts"
+    assert by_name["whole"].components == (Component("whole.closed", 1), Component("whole.looked", 2))
 
 
 def test_what_is_another_vendors_is_neither_built_nor_broken() -> None:
@@ -344,6 +358,54 @@ def test_an_exclusion_is_read_in_its_zone(tmp_path: Path) -> None:
     )
 
 
+# --- rollouts
+
+
+ROLLOUT = """apiVersion: sloengine.dev/v1
+kind: Rollout
+metadata: {name: november}
+spec:
+  service: digits
+  declared: 2026-11-01T06:00:00Z
+  model: m
+  version: 3
+  waves:
+    - {wave: canary, devices: [d1]}
+    - {devices: [d2, d3]}
+"""
+
+
+def test_a_rollout_names_the_devices_that_it_is_meant_to_reach(tmp_path: Path) -> None:
+    catalogue, problems = read(tmp_path, ROLLOUT)
+    at = datetime(2026, 11, 1, 6, tzinfo=UTC)
+    assert problems == []
+    assert catalogue.targets == (
+        RolloutTarget("november", "d1", "digits", at, "canary", "m", "3"),
+        RolloutTarget("november", "d2", "digits", at, "", "m", "3"),
+        RolloutTarget("november", "d3", "digits", at, "", "m", "3"),
+    )
+    catalogue, _ = read(tmp_path, ROLLOUT.replace("service: digits", "service: digits\n  rollout: r_1"))
+    assert {t.rollout for t in catalogue.targets} == {"r_1"}
+
+
+def test_a_rollout_with_a_mistake_declares_nothing_and_stays_visible(tmp_path: Path) -> None:
+    catalogue, problems = read(tmp_path, ROLLOUT.replace("[d2, d3]", "[d2, d1]"))
+    assert problems == [f"11: error: device 'd1' of rollout 'november' is listed already at {tmp_path}/a.yaml:10"]
+    assert catalogue.targets == ()
+    assert [b.name for b in catalogue.broken] == ["Rollout november"]
+
+
+def test_devices_of_a_rollout_that_no_inventory_knows_are_named(tmp_path: Path) -> None:
+    nodes = "[{device: d1, gateway: g, region: r}, {device: d3, gateway: g, region: r}]"
+    inventory = "---\napiVersion: sloengine.dev/v1\nkind: Inventory\nmetadata: {name: i}\n"
+    spec = f"spec: {{service: digits, since: 2026-01-01T00:00:00Z, nodes: {nodes}}}\n"
+    _, problems = read(tmp_path, ROLLOUT + inventory + spec)
+    assert problems == [
+        "9: warning: 1 devices are in no Inventory of 'digits', such as 'd2':"
+        " while they are silent, their region and gateway are not known"
+    ]
+
+
 # --- references and what is broken
 
 
@@ -366,8 +428,8 @@ def test_one_broken_slo_stops_no_other_and_stays_visible(tmp_path: Path) -> None
     catalogue = load_catalogue(tmp_path)
     assert [s.name for s in catalogue.slos] == ["x"]
     assert [(b.name, b.source.rsplit(":", 1)[1], b.reason) for b in catalogue.broken] == [
-        ("x", "29", "unknown key 'extra'"),
         ("broken", "15", "target 99 must lie between 0 and 1; targets are ratios, such as 0.999"),
+        ("x", "29", "unknown key 'extra'"),
     ]
 
 

@@ -35,6 +35,10 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 
 
+CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 400))
+MERGES = "b: &b\n" + "".join(f"  k{n}: 1\n" for n in range(1000)) + "c: {<<: [" + ", ".join(["*b"] * 1000) + "]}\n"
+
+
 @pytest.mark.parametrize(
     ("case", "content", "said"),
     [
@@ -46,6 +50,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
             "4: error: not valid YAML: found unexpected end of stream",
         ),
         ("a bracket that is not closed", "a: [1, 2\nb: 3\n", "2: error: not valid YAML: "),
+        ("a bracket at the end that is not closed", "a: 1\nb: [1", "2: error: not valid YAML: "),
         ("a key twice", "a: 1\nb: 2\na: 3\n", '3: error: not valid YAML: found duplicate key "a"'),
         ("an alias of nothing", "a: 1\nb: *c\n", "2: error: not valid YAML: found undefined alias"),
         ("a control character", b"a: \x00\n", "1: error: not valid YAML"),
@@ -69,10 +74,16 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
             "2: error: not valid YAML: '2026-13-41' is no value: month must",
         ),
         ("five thousand digits", "a: 1\nb: " + "9" * 5000, "2: error: not valid YAML: '999"),
-        ("a merge of itself", "a: &a\n  <<: *a\n", "1: error: not valid YAML: the parser gives up on it"),
-        ("nested far", "- " * 5000, "1: error: nested too deep"),
+        ("a merge of itself", "a: &a\n  <<: *a\n", "2: error: not valid YAML: << needs a mapping"),
+        ("a merge of a word", "a: 1\n<<: b\n", "2: error: not valid YAML: << needs a mapping"),
+        ("merges of merges", MERGES, "1002: error: << takes over more than 200000 keys"),
+        ("nested far", "- " * 5000, "1: error: nested deeper than 200 levels"),
+        ("nested far by aliases", CHAIN, "1: error: nested deeper than 200 levels once aliases are expanded"),
+        ("a tag of another kind", "a: 1\nb: !x 2\n", "2: error: not valid YAML: tag '!x' is not known here"),
+        ("a key that is a list", "a: 1\n? [b]\n: 2\n", "2: error: not valid YAML: a key is one word"),
+        ("a word where a key should be", "a: 1\nb\nc: 2\n", "2: error: not valid YAML: could not find expected ':'"),
         ("an alias bomb", BOMB, "1: error: holds more than 200000 values once aliases are expanded"),
-        ("a list that holds itself", "- &a [*a, *a]\n", "1: error: holds more than 200000 values"),
+        ("a list that holds itself", "- &a [*a, *a]\n", "1: error: nested deeper than 200 levels once aliases"),
         ("five hundred open brackets", "a: 1\nb: " + "[" * 500, "2: error: nested deeper than 200 brackets"),
     ],
 )
@@ -115,6 +126,35 @@ def test_a_list_of_thousands_of_aliases_of_itself_costs_neither_memory_nor_time(
         tracemalloc.stop()
     assert peak < 300 * 2**20
     assert time.monotonic() - began < 30
+
+
+def test_another_version_of_yaml_is_refused_because_words_mean_something_else_there(tmp_path: Path) -> None:
+    assert "only YAML 1.2 is read" in refusal(write(tmp_path, "%YAML 1.1\n---\na: yes\n"))
+    (document,) = read_documents(write(tmp_path, "%YAML 1.2\n---\na: yes\nb: 017\nc: 1:30\nd: on\n"))
+    assert plain(document.value) == {"a": "yes", "b": 17, "c": "1:30", "d": "on"}
+
+
+def test_all_values_that_are_none_are_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_documents(write(tmp_path, "a: 2026-13-41\nb: *c\na: !x 1\n---\n{d: 0x_, e: 1, e: 2}\n"))
+    assert [(p.line, p.message.removeprefix("not valid YAML: ")[:26]) for p in caught.value.problems] == [
+        (1, "'2026-13-41' is no value: "),
+        (2, "found undefined alias 'c'"),
+        (3, "tag '!x' is not known here"),
+        (3, 'found duplicate key "a"'),
+        (5, "'0x_' is no value: invalid"),
+        (5, 'found duplicate key "e"'),
+    ]
+
+
+def test_a_file_at_both_limits_is_read_within_a_second(tmp_path: Path) -> None:
+    pytest.importorskip("yaml", reason="PyYAML is not installed; ruamel's parser takes some seconds")
+    one = "---\na: {b: [c, 'd'], e: 12}\n" + "f: " + "word " * 100 + "\n"
+    count = MAX_FILE_BYTES // len(one)
+    path = write(tmp_path, one * count)
+    began = time.process_time()
+    assert len(read_documents(path)) == count
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,9 @@ def _predictions(items: list[Item], labels: list[Item], now: datetime) -> Emit:
         if lag_s is None:
             yield _predicted("lag", item, "bad" if age_s >= LAG_CUT_S else "unknown", weight)
         else:
-            yield _predicted("lag", item, "good" if lag_s <= LAG_CUT_S else "bad", weight)
+            # Younger than the limit, only good ones could be known.
+            settled: Outcome = "good" if lag_s <= LAG_CUT_S else "bad"
+            yield _predicted("lag", item, settled if age_s >= LAG_CUT_S else "unknown", weight)
 
 
 def _digits(threshold: str) -> int:

@@ -190,12 +190,14 @@ def verdict(one: Known, now: datetime) -> str:
     return "correct" if one.truth == one.made.label else "wrong"
 
 
-def band(one: Known, now: datetime, cuts: tuple[float, ...]) -> tuple[float, float]:
+def band(one: Known, now: datetime, cuts: tuple[float, ...]) -> tuple[float, float, float]:
+    """Between which cuts the lag lies, and from which one on it is not judged yet because the prediction is younger."""
+    age = (now - one.made.at).total_seconds()
     if one.lag_s is None:
-        age = (now - one.made.at).total_seconds()
-        return max((c for c in cuts if c <= age), default=float("-inf")), float("inf")
+        return max((c for c in cuts if c <= age), default=float("-inf")), float("inf"), float("inf")
     above = max((c for c in cuts if c < one.lag_s), default=float("-inf"))
-    return above, min((c for c in cuts if one.lag_s <= c), default=float("inf"))
+    below = min((c for c in cuts if one.lag_s <= c), default=float("inf"))
+    return above, below, min((c for c in cuts if c > age), default=float("inf"))
 
 
 def minute(at: datetime) -> datetime:

@@ -30,7 +30,9 @@ from sloengine.jobs.predictions import derive_predictions
 from sloengine.labels.items import Label as Given
 from sloengine.labels.rows import COLUMNS as GIVEN_COLUMNS
 from sloengine.labels.rows import rows as given_rows
+from sloengine.marked import UNSETTLED
 from sloengine.model import Counts, Matcher, Selector, Sli, Source
+from sloengine.tools.selection import taken
 
 CUTS = (3600.0, 86400.0)
 SECOND = timedelta(seconds=1)
@@ -128,8 +130,9 @@ def _same(found: dict[Any, Any], expected: dict[Any, Any]) -> None:
 
 def _check(rig: Rig, events: list[Event], now: datetime) -> None:
     _same(_figures(_stored(rig, "predictions"), "edge.segment.site", "verdict"), _expected(events, now, "predictions"))
-    lag = [{**row, "gt": float(row["gt"]), "le": float(row["le"])} for row in _stored(rig, "label.lag")]
-    _same(_figures(lag, "gt", "le"), _expected(events, now, "label.lag"))
+    bounds = {"gt": "-inf", "le": "inf", UNSETTLED: "inf"}
+    lag = [{**row, **{n: float(row.get(n, d)) for n, d in bounds.items()}} for row in _stored(rig, "label.lag")]
+    _same(_figures(lag, *bounds), _expected(events, now, "label.lag"))
 
 
 def test_verdicts_and_lags_are_what_brute_force_over_the_raw_records_says(
@@ -217,12 +220,12 @@ def test_unlabelled_predictions_turn_bad_by_the_passing_of_time_alone(prediction
     _store(rig, made + labels)
     _run(rig, begin + HOUR)
     found = _counts(rig, begin + HOUR)
-    assert (found["lag", "eu"].good, found["lag", "eu"].bad, found["lag", "eu"].unknown) == (9, 0, 1)
+    assert (found["lag", "eu"].good, found["lag", "eu"].bad, found["lag", "eu"].unknown) == (0, 0, 10)
     assert (found["accuracy", "dock"].good, found["accuracy", "dock"].unknown) == (9, 1)
     _run(rig, begin + 2 * HOUR)
     found = _counts(rig, begin + 2 * HOUR)
     assert (found["lag-short", ""].good, found["lag-short", ""].bad) == (9, 1)
-    assert (found["lag", "eu"].bad, found["lag", "eu"].unknown) == (0, 1)
+    assert (found["lag", "eu"].bad, found["lag", "eu"].unknown) == (0, 10)
     _run(rig, begin + DAY - MINUTE)
     assert [r["Events"] for r in _stored(rig, "predictions") if r["verdict"] == "waiting"] == [1]
     _run(rig, begin + DAY + MINUTE)
@@ -428,3 +431,75 @@ def test_a_dimension_that_is_asked_for_later_has_a_past(rigs: Callable[..., Rig]
         ("orin", '{"edge.inference.label":"cat","edge.segment.site":"dock","verdict":"unlabelled"}'),
         ("pi", '{"edge.inference.label":"cat","verdict":"waiting"}'),
     }
+
+
+# --- the trap of M12: young predictions
+
+
+LIMIT_S = DAY.total_seconds()
+LAGS = (slo("lag", sli=_at_most("label.lag", LIMIT_S), target=0.6), slo("quick", sli=_at_most("label.lag", 7200.0)))
+
+
+def _half_labelled(rig: Rig, begin: datetime, hours: int) -> list[Event]:
+    """A prediction every ten minutes; each other one gets its label within the hour, the rest never do."""
+    found: list[Event] = []
+    for number in range(hours * 6):
+        at = begin + number * 10 * MINUTE
+        found.append(_made(f"p{number}", at))
+        if number % 2:
+            found.append(_label(f"p{number}", "cat", at + 30 * MINUTE, ingested=at + 30 * MINUTE))
+    _store(rig, found)
+    return found
+
+
+def _told(rig: Rig, now: datetime) -> dict[str, tuple[float, float, float]]:
+    statuses = rig.tick(now)
+    return {s.slo.name: (s.counts.good, s.counts.bad, s.counts.unknown) for s in statuses if s.group}
+
+
+def test_what_is_younger_than_the_limit_is_not_counted_as_good_because_it_could_not_be_bad_yet(
+    rigs: Callable[..., Rig],
+) -> None:
+    """M12's trap: of the last day only good verdicts can be known, so counting them would say 100 % while half have no label."""
+    rig = rigs(slos=LAGS)
+    begin = BASE - 2 * DAY
+    events = _half_labelled(rig, begin, 30)
+    early = _told(rig, begin + 12 * HOUR - 5 * MINUTE)
+    assert early["lag"] == (0, 0, 72), "nothing is old enough to be judged"
+    # The same labels are judged at once where the limit is two hours: an SLO waits for its own limit, not for another's.
+    assert early["quick"] == (30, 30, 12)
+    later = _told(rig, begin + 30 * HOUR - 5 * MINUTE)
+    assert later["lag"] == (18, 18, 144), (
+        "six hours of predictions have passed the limit, and half of them have no label"
+    )
+    assert later["quick"] == (84, 84, 12)
+    assert {name: _printed(rig, name) for name in later} == later, "explain's SQL counts the same"
+    final = _told(rig, begin + 54 * HOUR + MINUTE)
+    assert final["lag"] == (90, 90, 0)
+    _check_cuts(rig, events, begin + 54 * HOUR + MINUTE)
+
+
+def _printed(rig: Rig, name: str) -> tuple[float, float, float]:
+    """Good, bad and unknown by the expressions that ``explain`` prints."""
+    (sli,) = [s.sli for s in LAGS if s.name == name]
+    row = rig.rows(
+        "SELECT sumIf(Events, ifNull(G = 1, 0)) AS good, sumIf(Events, ifNull(G = 0, 0)) AS bad,"
+        " sumIf(Events, G IS NULL) AS other"
+        f" FROM (SELECT Events, {taken(sli.good)} AS G FROM count_minutes FINAL WHERE Measure = 'label.lag')"
+    )[0]
+    return row["good"], row["bad"], row["other"]
+
+
+def _check_cuts(rig: Rig, events: list[Event], now: datetime) -> None:
+    """Nothing is left that says it will be judged later."""
+    assert {r.get(UNSETTLED) for r in _stored(rig, "label.lag")} == {None}
+    assert len(known(events, now)) == 180
+
+
+def test_a_label_that_came_too_late_is_bad_from_the_limit_on_and_not_before(rigs: Callable[..., Rig]) -> None:
+    rig = rigs(slos=LAGS)
+    begin = BASE - 2 * DAY
+    _store(rig, [_made("p1", begin), _label("p1", "cat", begin + 3 * HOUR, ingested=begin + 3 * HOUR)])
+    assert _told(rig, begin + HOUR) == {"lag": (0, 0, 1), "quick": (0, 0, 1)}
+    assert _told(rig, begin + 4 * HOUR) == {"lag": (0, 0, 1), "quick": (0, 1, 0)}
+    assert _told(rig, begin + 25 * HOUR) == {"lag": (1, 0, 0), "quick": (0, 1, 0)}

@@ -8,11 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from engine_rig import BASE, HOUR, MINUTE, SERVICE, Rig, slo
 
+from sloengine import jobs
+from sloengine.config.catalogue import check_catalogue
 from sloengine.jobs.evaluate import evaluate
 from sloengine.jobs.fold import Corrections, Run
 from sloengine.jobs.rollouts import derive_rollouts
@@ -265,3 +268,77 @@ def test_cancelling_excuses_only_what_had_not_begun(rollout_rigs: Callable[[], R
     rig.deps.corrections = Corrections(quarantine=(("gw-1", at, BASE),))
     _run(rig, BASE + MINUTE, again=[(at, BASE)])
     assert [key[1] for key in _found(rig)] == ["pending"]
+
+
+# --- declared by the catalogue
+
+DECLARED = """apiVersion: sloengine.dev/v1
+kind: Indicators
+metadata: {name: digits}
+spec: {service: digits, owner: ml, by: rollout, indicators: [M6]}
+---
+apiVersion: sloengine.dev/v1
+kind: Inventory
+metadata: {name: fleet}
+spec:
+  service: digits
+  since: SINCE
+  nodes:
+    - {device: d1, gateway: gw-1, region: eu}
+    - {device: d2, gateway: gw-1, region: eu}
+    - {device: d3, gateway: gw-2, region: us}
+    - {device: d4, gateway: gw-2, region: us}
+"""
+ROLLOUT = """---
+apiVersion: sloengine.dev/v1
+kind: Rollout
+metadata: {name: r1}
+spec: {service: digits, declared: DECLARED, waves: [{wave: one, devices: [d1, d2]}, {wave: two, devices: [d3, d4]}]}
+"""
+
+
+def _start(rig: Rig, folder: Path, text: str, now: datetime) -> None:
+    """The engine starts with this catalogue."""
+    began = BASE - 2 * DAY
+    text = text.replace("SINCE", (began - DAY).isoformat()).replace("DECLARED", began.isoformat())
+    (folder / "a.yaml").write_text(text, encoding="utf-8")
+    rig.catalogue, problems = check_catalogue([folder / "a.yaml"])
+    assert problems == []
+    rig.clock.now = now
+    rig.deps = rig.engine()
+    jobs.begin(rig.deps, now)
+
+
+def test_a_catalogue_says_whom_a_rollout_is_meant_to_reach_and_who_never_reported_is_not_done(
+    rigs: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig, began = rigs(), BASE - 2 * DAY
+    _start(rig, tmp_path, DECLARED + ROLLOUT, began + MINUTE)
+    done = [
+        Update("d1", "started", began + HOUR, began + HOUR),
+        Update("d1", "succeeded", began + 2 * HOUR, began + 2 * HOUR),
+    ]
+    _store(rig, done)
+
+    def tally(now: datetime) -> tuple[float, float, float]:
+        (found,) = [s for s in rig.tick(now) if s.group]
+        assert found.group == (("rollout", "r1"),)
+        return found.counts.good, found.counts.bad, found.counts.unknown
+
+    assert tally(began + 3 * HOUR) == (1, 0, 3), "three are still awaited"
+    assert tally(began + 25 * HOUR) == (1, 3, 0), "and then they count as not done"
+    rows = rig.rows(
+        "SELECT Region, GatewayId, Wave, sum(Events) AS n FROM count_minutes FINAL"
+        " WHERE Measure = 'rollout.devices' AND Items > 0 AND Attributes LIKE '%unfinished%' GROUP BY ALL ORDER BY ALL"
+    )
+    assert [tuple(r.values()) for r in rows] == [("eu", "gw-1", "one", 1), ("us", "gw-2", "two", 2)]
+
+    before = rig.revisions("rollout_targets")
+    _start(rig, tmp_path, DECLARED + ROLLOUT, began + 25 * HOUR + MINUTE)
+    assert rig.revisions("rollout_targets") == before, "a start declares nothing twice"
+    _start(rig, tmp_path, DECLARED + ROLLOUT.replace("[d3, d4]", "[d3]"), began + 25 * HOUR + 2 * MINUTE)
+    assert tally(began + 25 * HOUR + 3 * MINUTE) == (1, 2, 0), "d4 is withdrawn"
+    _start(rig, tmp_path, DECLARED, began + 25 * HOUR + 4 * MINUTE)
+    assert tally(began + 25 * HOUR + 5 * MINUTE) == (1, 2, 0), "tidying up files ends no rollout"
+    _start(rig, tmp_path, DECLARED + ROLLOUT, began + 25 * HOUR + 6 * MINUTE)
+    assert tally(began + 25 * HOUR + 7 * MINUTE) == (1, 3, 0), "d4 is declared again"

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sloengine.evaluate.cube import FIGURES, Key, Keys, Layout, Slice, assemble, share_of, shares_of
+from sloengine.evaluate.cube import FIGURES, Key, Keys, Layout, Slice, assemble, holds, share_of, shares_of
 from sloengine.evaluate.plan import Matches
 from sloengine.evaluate.tally import sums
+from sloengine.marked import UNSETTLED
 from sloengine.model import DIMENSIONS, BurnPolicy, Counts, Matcher, Selector, Sli, Slo, Source
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -32,7 +33,8 @@ def key(measure: str = "span:a", attributes: dict[str, str] | None = None, **dim
 
 
 words = st.sampled_from(["", "x", "y", "xy"])
-bands = st.sampled_from([{}, {"gt": "-inf", "le": "0.1"}, {"gt": "0.1", "le": "0.5"}, {"gt": "0.5", "le": "inf"}])
+BANDS = [{}, {"gt": "-inf", "le": "0.1"}, {"gt": "0.1", "le": "0.5"}, {"gt": "0.5", "le": "inf"}]
+bands = st.sampled_from([*BANDS, *({**band, UNSETTLED: cut} for band in BANDS for cut in ("0.1", "0.3", "0.5"))])
 keys = st.builds(
     lambda measure, region, outcome, band: key(
         measure, {**({"outcome": outcome} if outcome else {}), **band}, region=region
@@ -67,6 +69,13 @@ def test_shares_of_many_keys_are_those_of_each(sli: Sli, where: tuple[Matcher, .
     found = {place: tuple(column) for place, column in zip(places.tolist(), shares.T.tolist(), strict=True)}
     alone = {place: share_of(one, found) for place, found in enumerate(listed)}
     assert found == {n: (s.good, s.bad, s.unknown) for n, s in alone.items() if s is not None}
+
+
+@pytest.mark.parametrize(("cut", "said"), [("0.1", True), ("0.2", True), ("0.3", None), ("0.5", None)])
+def test_a_value_that_is_not_settled_says_nothing_from_there_on(cut: str, said: bool | None) -> None:
+    young = key(attributes={"gt": "-inf", "le": "0.1", UNSETTLED: "0.3"})
+    assert holds(Matcher("value", "<=", cut), young) is said
+    assert holds(Matcher("value", ">", cut), young) is (None if said is None else not said)
 
 
 def rows(*cells: tuple[int, int, float]) -> np.ndarray:

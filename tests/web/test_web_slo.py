@@ -232,6 +232,12 @@ def test_marks_say_what_to_know_of_the_figures() -> None:
     assert 'class="marks"' not in page(judged())
 
 
+def test_label_lag_says_how_much_is_not_judged_yet() -> None:
+    told = Sli(total=(Selector(Source.DERIVED, "label.lag"),))
+    young = replace(judged(counts=Counts(60, 40, 300)), slo=replace(PROMISE, sli=told))
+    assert "provisional 300 predictions are younger than the limit, or of unknown weight" in str(Text(page(young)))
+
+
 def test_accuracy_is_provisional_while_labels_come() -> None:
     told = Sli(total=(Selector(Source.DERIVED, "predictions"),))
     waiting = replace(judged(counts=Counts(60, 40, 300)), slo=replace(PROMISE, sli=told))
