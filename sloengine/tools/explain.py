@@ -363,12 +363,18 @@ def _parts(subject: Subject) -> list[tuple[str, datetime, datetime, float]]:
     return [(f"part {n + 1}", a, end, t) for n, ((a, _, t), end) in enumerate(zip(found, ends, strict=True))]
 
 
+def _surely_above(subject: Subject, span: timedelta) -> float:
+    """The bound of the bad ratio that a page needs over its line."""
+    if (within := subject.measured.within.get(span)) is not None:
+        return float(within.surely_above())
+    long, own = subject.measured.spans.get(span, Counts()), subject.status.counts
+    heaviest = own.squares[0] / own.good if own.sampled and own.good else None
+    return lower_bound(long.good, long.bad, *long.squares, good_weight=heaviest)
+
+
 def _burn(subject: Subject, reading: BurnReading) -> dict[str, Any]:
     window, slo = reading.window, subject.slo
-    long = subject.measured.spans.get(window.long, Counts())
-    own = subject.status.counts
-    heaviest = own.squares[0] / own.good if own.sampled and own.good else None
-    bound = lower_bound(long.good, long.bad, *long.squares, good_weight=heaviest)
+    bound = _surely_above(subject, window.long)
     return {
         "severity": window.severity.value,
         "long": format_duration(window.long),
