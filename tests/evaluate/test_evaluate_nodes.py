@@ -133,6 +133,18 @@ def test_sampled_events_weigh_what_they_stand_for() -> None:
     assert tenfold.surely_above() > known(*kept, weight=10.0).surely_above()
 
 
+def test_behind_a_tail_sampler_the_weight_of_a_kept_success_comes_from_the_longer_window() -> None:
+    """In an hour of a node none may be kept: its errors would look like all there was."""
+    rng, runs, p, keep = np.random.default_rng(SEED), 4000, 0.02, 0.01
+    sizes = rng.poisson(200, (3, runs))
+    bad = rng.binomial(sizes, p).astype(float)
+    good = rng.binomial(sizes - bad.astype(int), keep).astype(float)
+    sums = good / keep, bad, good / keep**2, bad
+    told, untold = (within_nodes(sums, np.full((3, 1), w)).surely_above() for w in (1 / keep, 0.0))
+    assert float(np.mean(told > p)) <= 0.01
+    assert float(np.mean(untold > p)) > 0.05
+
+
 # --- pages
 
 
