@@ -39,3 +39,8 @@ def format_duration(span: timedelta) -> str:
 def utc(moment: datetime) -> datetime:
     """The same moment, aware and in UTC. What comes without a zone (SQLite, ClickHouse) is UTC already."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def unix_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970, exactly: a float of seconds would be off by one now and then."""
+    return (utc(moment) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -14,6 +14,8 @@ from typing import Any
 from sloengine.evaluate.clocks import LEAST_S, Heard, Offset, follow
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import Corrections
+from sloengine.jobs.places import hear_places, roaming_of
+from sloengine.jobs.recount import Only
 from sloengine.rollup.plan import floor_minute
 from sloengine.state.database import set_watermark, transaction, watermark
 from sloengine.times import utc
@@ -30,17 +32,22 @@ WATCHED = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What came in during a span was corrected otherwise before: it has to be counted anew."""
+    """What came in since then from some devices, or through some gateways, was corrected otherwise: it has to be counted anew.
+
+    Up to now: a gateway may have held it back, and before an end was known, or when it was later, the correction held for more.
+    All of one cause are one: when a time server fails, the clocks of a whole fleet are found to be off in one tick.
+    """
 
     cause: str
     since: datetime
-    until: datetime
-    mark: str
-    """Remembers that it was counted anew."""
+    only: Only
+    marks: tuple[str, ...]
+    """Remember that it was counted anew."""
 
 
 def correct(engine: Deps, now: datetime) -> list[Change]:
-    """Learn of clocks and quarantines, keep them for this tick's roll-up, and tell what has to be counted anew."""
+    """Learn of clocks, quarantines and devices that move, keep them for this tick, and tell what has to be counted anew."""
+    hear_places(engine, now)
     _watch_clocks(engine, now)
     oldest = now - timedelta(days=400)
     offsets = engine.store.rows("clock_offsets", oldest=oldest)
@@ -48,24 +55,27 @@ def correct(engine: Deps, now: datetime) -> list[Change]:
     engine.corrections = Corrections(
         skew=tuple((r["DeviceId"], utc(r["Since"]), utc(r["Until"]), int(r["OffsetMs"])) for r in offsets),
         quarantine=tuple((r["GatewayId"], utc(r["Since"]), utc(r["Until"])) for r in held if not r["Lifted"]),
+        roaming=roaming_of(engine.store, now),
     )
-    found = [
-        # It holds for what gateways received then; they may have held it back, and before its end was known it held for more.
-        Change("clock offset", utc(r["Since"]), now, mark)
-        for mark, r in _new(engine, offsets)
-    ]
-    return found + [
-        # Likewise: one that is shortened held for more.
-        Change("quarantine", utc(r["Since"]), now, mark)
-        for mark, r in _new(engine, held)
-    ]
+    found = []
+    if clocks := _new(engine, offsets):
+        only = Only(devices=tuple(sorted({r["DeviceId"] for _, r in clocks})))
+        found.append(_change("clock offset", clocks, only))
+    if gateways := _new(engine, held):
+        only = Only(gateways=tuple(sorted({r["GatewayId"] for _, r in gateways})))
+        found.append(_change("quarantine", gateways, only))
+    return found
+
+
+def _change(cause: str, rows: Sequence[tuple[str, dict[str, Any]]], only: Only) -> Change:
+    return Change(cause, min(utc(r["Since"]) for _, r in rows), only, tuple(mark for mark, _ in rows))
 
 
 def corrected(engine: Deps, changes: Iterable[Change], now: datetime) -> None:
     """They were counted anew. Not sooner: a tick that fails half-way would leave the rest as it was for good."""
     with transaction(engine.state) as connection:
-        for change in changes:
-            set_watermark(connection, change.mark, now)
+        for mark in (mark for change in changes for mark in change.marks):
+            set_watermark(connection, mark, now)
 
 
 def _new(engine: Deps, rows: Iterable[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:

@@ -28,7 +28,7 @@ from sloengine.times import utc
 log = logging.getLogger("sloengine.jobs")
 
 FEW = 500
-"""New keys that are asked for by id; parameters travel in the address."""
+"""New keys that are asked for by id; of more, all are."""
 
 AGAIN = timedelta(hours=1)
 """After which what was left out, because a tick could not hold it, is tried again: trying costs as much as a tick."""

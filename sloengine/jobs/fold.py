@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,7 +13,9 @@ from sloengine.marked import Mark
 from sloengine.model import Source
 from sloengine.rollup.folds import Fold
 from sloengine.rollup.plan import Batch
+from sloengine.rollup.roaming import Roaming
 from sloengine.store.client import Store
+from sloengine.times import unix_ms
 
 MAX_SCALE = 6
 """Finest exponential-histogram scale that is kept: quantiles within 0.54 %."""
@@ -83,20 +86,35 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """What is known to be wrong with what came in: clocks that are off, gateways that can't be trusted."""
+    """What is known of what came in: clocks that are off, gateways that can't be trusted, devices that moved."""
 
     skew: tuple[Skew, ...] = ()
     quarantine: tuple[tuple[str, datetime, datetime], ...] = ()
     """Gateway, stored from, stored until."""
+    roaming: Roaming = field(default_factory=Roaming)
 
     @property
     def margin_s(self) -> int:
         """How far from its minute an event's own time may lie."""
         return max((abs(shift) // 1000 + 1 for *_, shift in self.skew), default=0)
 
+    def around(self, gateways: Iterable[str], since: datetime, until: datetime) -> dict[str, Any]:
+        """What a statement takes that reads what some gateways delivered of a time."""
+        wide = timedelta(seconds=self.margin_s) + ATTEMPTS_WITHIN
+        return {**self.parameters, **self.roaming.around(gateways, since - wide, until + wide)}
+
     @property
     def parameters(self) -> dict[str, Any]:
-        return {"skew": list(self.skew), "margin": self.margin_s, "quarantine": list(self.quarantine)}
+        """Independent of what is read; of each device whose clock is, or was, off, its episodes stand in ``moves``."""
+        return {**self.clocks, "margin": self.margin_s, "quarantine": list(self.quarantine)}
+
+    @property
+    def clocks(self) -> dict[str, Any]:
+        """Episodes by device, as two parallel lists: ``asked_moves`` finds a device's by hash."""
+        moves: dict[str, list[tuple[int, int, int]]] = {}
+        for device, since, until, shift in self.skew:
+            moves.setdefault(device, []).append((unix_ms(since), unix_ms(until), shift))
+        return {"skewed": list(moves), "moves": [json.dumps(episodes) for episodes in moves.values()]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +137,7 @@ def fold_batch(store: Store, sources: Sources, work: Work, start: datetime, run:
         "cause": run.cause,
         "revision": run.revision,
         "raw": RAW.get(kind, ""),
-        **run.corrections.parameters,
+        **run.corrections.around(batch.gateways, start, batch.hi),
     }
     written = 0
     for statement, folds in _statements(kind, sources):

@@ -105,7 +105,7 @@ def work_off(engine: Deps, sources: Sources, now: datetime, run: Run) -> set[dat
 
 def _debt(engine: Deps, sources: Sources, name: str, before: datetime, now: datetime) -> Debt:
     since = read_marks(engine, OWED)[f"{OWED}:{name}"]
-    plan = [work for work in plan_work(engine, sources, since, now, now) if work[1].lo < before]
+    plan = [work for work in plan_work(engine, sources, since, now) if work[1].lo < before]
     plan.sort(key=lambda work: work[1].lo)
     return Debt(plan, len(plan))
 

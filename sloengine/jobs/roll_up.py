@@ -50,12 +50,12 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
         fresh_until = EPOCH
     revision = int(now.timestamp() * 1000)
     changes = correct(engine, now)
-    parts = [(plan_work(engine, sources, since, now, now), "backfill" if since == EPOCH else "arrival")]
+    parts = [(plan_work(engine, sources, since, now), "backfill" if since == EPOCH else "arrival")]
     # What came in since the watermark is counted as it is corrected now anyway.
-    parts += [(plan_work(engine, sources, c.since, c.until, now), c.cause) for c in changes if c.since < since]
+    parts += [(plan_work(engine, sources, c.since, now, c.only), c.cause) for c in changes if c.since < since]
     unmarked = unmarked_since(engine, now)
     if unmarked and since != EPOCH:
-        parts.append((plan_work(engine, sources, unmarked, now, now), "exclusion"))
+        parts.append((plan_work(engine, sources, unmarked, now), "exclusion"))
     total, done = sum(len(plan) for plan, _ in parts), 0
     for plan, cause in parts:
         for work in plan:
@@ -70,7 +70,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     if judged:
         begin = min(fresh_until, unmarked) if fresh_until and unmarked else fresh_until
         hours |= _roll_up_freshness(engine, since, begin, now, revision)
-    again = [(c.since, c.until) for c in changes]
+    again = [(c.since, now) for c in changes]
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
     fold_hours(engine, hours, revision)
     note_paid(engine)

@@ -111,6 +111,8 @@ class Store:
             database=self.section.database,
             # Without a session, threads can share the client; a session allows one query at a time.
             autogenerate_session_id=False,
+            # In the body: what has to be said of a large fleet's clocks and gateways doesn't fit into an address.
+            form_encode_query_params=True,
             connect_timeout=5,
             send_receive_timeout=120,
         )

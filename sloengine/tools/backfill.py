@@ -115,7 +115,7 @@ def _sources(engine: Deps, measure: str | None) -> Sources:
 
 
 def _touched(engine: Deps, scope: Scope, corrections: Corrections) -> list[Row]:
-    values = {"from": scope.since, "until": scope.until, "gateway": scope.gateway, "skew": list(corrections.skew)}
+    values = {"from": scope.since, "until": scope.until, "gateway": scope.gateway, **corrections.clocks}
     return engine.store.rows(
         "backfill_minutes",
         spans=scope.sources.names(Source.SPAN),
@@ -141,7 +141,9 @@ def _count_again(engine: Deps, scope: Scope, plan: Sequence[Work], run: Run, pro
     """Rows that changed. Hours are refolded even if nothing did: a run that was cut short may have left them behind."""
     for done, (kind, batch) in enumerate(plan):
         progress(done, len(plan))
-        start = look_back(engine, scope.sources.only(kind), batch) if kind in CUMULATIVE else batch.lo
+        start = (
+            look_back(engine.store, scope.sources, (kind, batch), run.corrections) if kind in CUMULATIVE else batch.lo
+        )
         fold_batch(engine.store, scope.sources, (kind, batch), start, run)
     # Newer than what the engine folded meanwhile of minutes that were not counted again yet.
     revision = max(run.revision, int(engine.clock().timestamp() * 1000))

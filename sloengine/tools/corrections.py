@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sloengine.jobs.fold import Corrections
+from sloengine.jobs.places import roaming_of
 from sloengine.store.client import Store
 from sloengine.times import utc
 
@@ -13,7 +14,7 @@ KEPT = timedelta(days=60)
 
 
 def corrections_at(store: Store, now: datetime) -> Corrections:
-    """Clocks that are off and gateways in quarantine, as the engine's roll-ups see them."""
+    """Clocks that are off, gateways in quarantine and devices that move, as the engine's roll-ups see them."""
     oldest = now - KEPT
     skew = store.rows("clock_offsets", oldest=oldest)
     held = store.rows("quarantines")
@@ -24,4 +25,5 @@ def corrections_at(store: Store, now: datetime) -> Corrections:
             for r in held
             if utc(r["Until"]) >= oldest and not r["Lifted"]
         ),
+        roaming=roaming_of(store, now),
     )

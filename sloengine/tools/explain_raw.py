@@ -91,8 +91,9 @@ def _recount(engine: Deps, slo: Slo, fold: Fold, key: Row, bounds: tuple[datetim
     minute, now = bounds
     batch = Batch((key["GatewayId"],), minute, minute + MINUTE)
     cumulative = _KIND[fold.source] in CUMULATIVE
-    start = look_back(engine, Sources((fold,)), batch) if cumulative else minute
-    asked_ = _Asked(slo, fold, key, batch, start, corrections_at(engine.store, now))
+    corrections, work = corrections_at(engine.store, now), (_KIND[fold.source], batch)
+    start = look_back(engine.store, Sources((fold,)), work, corrections) if cumulative else minute
+    asked_ = _Asked(slo, fold, key, batch, start, corrections)
     sql = _fresh_sql(asked_)
     rows = engine.store.sql_rows(sql)
     return {
@@ -115,7 +116,7 @@ def _fresh_sql(a: _Asked) -> str:
         "lo": a.batch.lo,
         "hi": a.batch.hi,
         "from": a.start,
-        **a.corrections.parameters,
+        **a.corrections.around(a.batch.gateways, a.start, a.batch.hi),
         "margin": margin,
         "raw": RAW.get(_KIND[a.fold.source], ""),
         **asked([a.fold]),
@@ -131,7 +132,8 @@ def _fresh_sql(a: _Asked) -> str:
 def _listed(engine: Deps, a: _Asked) -> dict[str, Any]:
     """Points of a counter or spans, one by one; only where nothing was moved or left out, which this would not see."""
     name = {Source.SUM: "explain_points", Source.SPAN: "explain_spans"}.get(a.fold.source)
-    if name is None or a.fold.request or a.fold.marks or a.corrections.skew or a.corrections.quarantine:
+    around = a.corrections.around(a.batch.gateways, a.start, a.batch.hi)
+    if name is None or a.fold.request or a.fold.marks or around["skewed"] or around["quarantine"] or around["roaming"]:
         return {}
     values = {"name": a.fold.name, "from": a.start, "lo": a.batch.lo, "hi": a.batch.hi}
     sql = paste(statement(name), values, {"key": _raw_key(a)})

@@ -198,10 +198,10 @@ def heard_s(before: datetime | None, at: datetime) -> float:
 
 def covered(deliveries: Iterable[Delivery], world: World) -> list[tuple[datetime, float]]:
     """When a node's requests were told of, and for how many seconds that accounts: whatever it runs, a node is one node."""
-    heard: dict[tuple[str, str], set[datetime]] = defaultdict(set)
+    heard: dict[str, set[datetime]] = defaultdict(set)
     for item in trusted(deliveries, world):
         if item.made.kind == "sum":
-            heard[item.made.device, item.made.gateway].add(item.at)
+            heard[item.made.device].add(item.at)
     out = []
     for moments in heard.values():
         ordered = sorted(moments)
@@ -215,10 +215,10 @@ def covered(deliveries: Iterable[Delivery], world: World) -> list[tuple[datetime
 
 def _spans(items: list[Item]) -> Emit:
     """A span is one however often it came; attempts of one request are one request, by the last one's outcome."""
-    once = {(i.made.gateway, i.made.ident): i for i in items}.values()
+    once = {i.made.ident: i for i in items}.values()
     requests: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in once:
-        requests[item.made.gateway, item.made.request].append(item)
+        requests[item.made.device, item.made.request].append(item)
         yield _weighed("spans", item, item.at, _OUTCOMES.get(item.made.get("outcome"), ""))
     for attempts in requests.values():
         ordered = sorted(attempts, key=lambda i: i.made.at)
@@ -249,7 +249,7 @@ def _weighed(slo: str, item: Item, at: datetime, outcome: Outcome, weight: float
 
 def _logs(items: list[Item]) -> Emit:
     """The same record twice is one."""
-    for item in {(i.made.name, i.made.gateway, i.made.device, i.made.version, i.made.at): i for i in items}.values():
+    for item in {(i.made.name, i.made.device, i.made.version, i.made.at): i for i in items}.values():
         outcome = "good" if item.made.name == "edge.model.loaded" else "bad"
         yield _weighed("loads", item, item.at, outcome, 1.0)
 

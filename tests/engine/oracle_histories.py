@@ -71,7 +71,7 @@ class Delivery:
 
     @property
     def series(self) -> tuple[object, ...]:
-        return (self.name, self.device, self.gateway, self.version, self.attributes, self.delta)
+        return (self.name, self.device, self.version, self.attributes, self.delta)
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class Plan:
     resets: bool
     delta: bool
     scales: bool
+    roams: bool
     begun: timedelta
     dice: int
 
@@ -190,6 +191,7 @@ def plans(kinds: Sequence[str]) -> st.SearchStrategy[Plan]:
         resets=flag,
         delta=st.sampled_from([False, False, False, True]),
         scales=flag,
+        roams=st.sampled_from([False, False, True]),
         begun=st.sampled_from([timedelta(), timedelta(), 90 * SECOND, 10 * HOUR, UNKNOWABLE]),
         dice=st.integers(0, 2**32),
     )
@@ -197,7 +199,7 @@ def plans(kinds: Sequence[str]) -> st.SearchStrategy[Plan]:
 
 SIBLINGS = 25
 """Histories per shape that hypothesis draws: one drawing costs as much as making a hundred deliveries."""
-FLAGS = ("late", "again", "gaps", "restarts", "resets", "delta", "scales")
+FLAGS = ("late", "again", "gaps", "restarts", "resets", "delta", "scales", "roams")
 
 
 def draw(count: int, number: int, world: World, kinds: Sequence[str] = ()) -> list[History]:
@@ -282,8 +284,10 @@ class _Teller:
     out: list[Delivery] = field(default_factory=list)
 
     def tell(self, item: Delivery, true: datetime) -> None:
-        """Deliver what was made at ``true``, late or at once, perhaps twice."""
+        """Deliver what was made at ``true``, late or at once, perhaps twice; if its device roams, through any gateway."""
         dice = self.dice
+        if self.plan.roams and dice.random() < 0.4:
+            item = replace(item, gateway=dice.choice(GATEWAYS))
         wait = timedelta(milliseconds=dice.randrange(50, 3000))
         if self.plan.late and dice.random() < 0.4:
             wait += dice.choice([MINUTE, HOUR, DAY]) * dice.uniform(0.5, 2)
@@ -299,7 +303,8 @@ class _Teller:
             # The gateway repeats it, with its own stamp; the device of a right clock may, too.
             later = made.ingested + dice.choice([MS, MINUTE, HOUR]) * dice.uniform(1, 2)
             stamp = received if self._ever_off(item.device) else _ms(later)
-            self.out.append(replace(made, received=stamp, ingested=min(_ms(later) + MS, LATEST)))
+            gateway = dice.choice(GATEWAYS) if self.plan.roams else item.gateway
+            self.out.append(replace(made, gateway=gateway, received=stamp, ingested=min(_ms(later) + MS, LATEST)))
 
     def _off(self, device: str, received: datetime) -> timedelta:
         for offset in self.world.clocks:
@@ -402,14 +407,16 @@ def _spans(teller: _Teller, blank: Delivery) -> None:
     """Requests of one to three attempts."""
     dice = teller.dice
     base = replace(blank, kind="span", name="infer", threshold=dice.choice(THRESHOLDS))
-    for begun in teller.times():
+    for number, begun in enumerate(teller.times()):
         at = begun
-        request = f"{dice.randrange(2**48):012x}"
+        span = f"{dice.randrange(2**48):012x}"
+        # An id is its device's own: others behind the same gateway use it for something else at about the same time.
+        request = f"{number:012x}"
         for attempt in range(dice.choice([1, 1, 2, 3])):
             made = replace(
                 base,
                 request=request,
-                ident=f"{request}{attempt:04x}",
+                ident=f"{span}{attempt:04x}",
                 lasted_s=dice.choice([0.01, 0.1, 0.2, 0.201, 3.0]),
                 attributes=(("outcome", dice.choice(["ok", "ok", "error", "odd"])),),
             )
@@ -473,7 +480,7 @@ def _renamed(d: Delivery, number: int) -> Delivery:
     def name(text: str) -> str:
         return f"{number:04x}{text[4:]}" if text else ""
 
-    return replace(d, ident=name(d.ident), request=name(d.request))
+    return replace(d, ident=name(d.ident))
 
 
 def count_of(histories: Iterable[History]) -> int:

@@ -143,9 +143,9 @@ def catalogue_of(world: World) -> Catalogue:
 def row_of(d: Delivery, region: str) -> list[Any]:
     resource = {
         "service.name": SERVICE,
-        "device.id": d.device,
+        # A history's devices and own gateways are no other's.
+        "device.id": region + d.device if d.device else "",
         "edge.region": region,
-        # A history's own gateways are no other's.
         "edge.gateway.id": d.gateway if d.gateway in SHARED else region + d.gateway,
         # What it says of its clock is that it is right: what is known of clocks is told, not guessed, here.
         "edge.clock.sent_unix_nano": str(int(d.received.timestamp() * 1000) * 1_000_000),
@@ -239,7 +239,12 @@ class Run:
         offsets = [o for at, o in self.world.offsets if at in known]
         held = [(at, q) for at, q in self.world.quarantines if at in known]
         columns = ["DeviceId", "Since", "Until", "OffsetMs", "Evidence", "Revision"]
-        rows: list[list[object]] = [[o.device, o.since, o.until, o.ms, "told", tick] for o in offsets]
+        rows: list[list[object]] = [
+            [region_of(number) + o.device, o.since, o.until, o.ms, "told", tick]
+            for o in offsets
+            for number, history in enumerate(self.histories)
+            if any(d.device == o.device for d in history.deliveries)
+        ]
         self.rig.store.insert("clock_offsets", columns, rows)
         columns = ["GatewayId", "Since", "Until", "Reason", "Author", "Lifted", "Revision"]
         rows = [[q.gateway, q.since, q.until, "a test", "test", q.lifted, at + 1] for at, q in held]

@@ -1,5 +1,2 @@
             p.GatewayId IN {gateways:Array(String)}
-            AND p.TimeUnix >= {from:DateTime('UTC')} - toIntervalSecond({margin:UInt32})
-            AND p.TimeUnix < {hi:DateTime('UTC')} + toIntervalSecond({margin:UInt32})
-            AND NOT arrayExists(q -> q.1 = p.GatewayId AND p.IngestTime >= q.2 AND p.IngestTime < q.3,
-                {quarantine:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC')))})
+-- include asked_time

@@ -1,4 +1,5 @@
             -- A device whose clock is off by a known amount is put right: milliseconds to add, 0 for all others. Part of a metric point's identity: a
             -- clock that is set back shows the same times again.
-            arrayFirst(s -> s.1 = DeviceId AND GatewayTime >= s.2 AND GatewayTime < s.3,
-                {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}).4 AS Moved
+            arrayFirst(m -> toUnixTimestamp64Milli(GatewayTime) >= m.1 AND toUnixTimestamp64Milli(GatewayTime) < m.2,
+-- include asked_moves
+            ).3 AS Moved

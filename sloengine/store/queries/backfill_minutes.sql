@@ -2,9 +2,9 @@
 -- touched_minutes.sql, by event time instead of ingest time: a device whose clock is off touches the minutes that its events are moved to and
 -- those that they are moved from.
 SELECT Kind, GatewayId, arrayJoin(arrayDistinct([toStartOfMinute(toDateTime(TimeUnix, 'UTC')),
-    toStartOfMinute(toDateTime(TimeUnix + toIntervalMillisecond(arrayFirst(
-        s -> s.1 = DeviceId AND GatewayTime >= s.2 AND GatewayTime < s.3,
-        {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}).4), 'UTC'))])) AS Minute, count() AS Items
+    toStartOfMinute(toDateTime(TimeUnix + toIntervalMillisecond(arrayFirst(m -> toUnixTimestamp64Milli(GatewayTime) >= m.1 AND toUnixTimestamp64Milli(GatewayTime) < m.2,
+-- include asked_moves
+    ).3), 'UTC'))])) AS Minute, count() AS Items
 FROM (
     SELECT 'sums' AS Kind, GatewayId, DeviceId, GatewayTime, TimeUnix FROM otel_metrics_sum WHERE MetricName IN {sums:Array(String)}
     UNION ALL

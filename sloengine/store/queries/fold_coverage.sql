@@ -4,43 +4,39 @@
 -- include insert_counts
 WITH
     heard AS (
-        -- A node by a number: its names are looked at once a minute and not at every point.
-        SELECT p.Node AS Node, p.TimeUnix + toIntervalMillisecond(p.Moved) AS T, p.Moved AS Shift,
-            any(p.ServiceName) AS Service, any(p.Region) AS Place, any(p.GatewayId) AS Gateway,
-            any(p.DeviceId) AS Device
-        FROM (
-            SELECT ServiceName, Region, GatewayId, DeviceId, TimeUnix, IngestTime, cityHash64(GatewayId, DeviceId, ServiceName, Region) AS Node,
--- include asked_shift
-            FROM otel_metrics_sum
-            WHERE MetricName = 'edge.inference.requests'
-        ) AS p
+        -- A node by a number: its names are looked at once a minute and not at every point. It is one node, however many gateways hear it.
+        SELECT p.StreamId AS Node, p.TimeUnix + toIntervalMillisecond(p.Moved) AS T, p.Moved AS Shift, min(p.Place) AS Place,
+            any(p.ServiceName) AS Service, any(p.Region) AS Area, any(p.DeviceId) AS Device
+        FROM
+-- include points_coverage
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')} AND
--- include asked_rows
+-- include asked_around
         GROUP BY Node, p.TimeUnix, Shift
     ),
     gaps AS (
-        SELECT Node, Service, Place, Gateway, Device, Shift, T,
+        SELECT Node, Service, Area, Place, Device, Shift, T,
             if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 3601) AS Gap
         FROM heard
         WINDOW w AS (PARTITION BY Node ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     spells AS (
-        SELECT Node, Service, Place, Gateway, Device, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds
+        SELECT Node, Service, Area, {places:Array(String)}[Place] AS Gateway, Device, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute,
+            if(Gap <= 3600, least(300, Gap), 0) AS Seconds
         FROM gaps
-        WHERE T >= {lo:DateTime('UTC')}
+        WHERE T >= {lo:DateTime('UTC')} AND Gateway IN {gateways:Array(String)}
     ),
     minutes AS (
-        SELECT Measure, tuple(p.Service, '', '', p.Place, p.Gateway, '', '', '', '') AS D, F, Minute, Seconds, Items, Shifted, arrayMap(a ->
+        SELECT Measure, tuple(p.Service, '', '', p.Area, p.Gateway, '', '', '', '') AS D, F, Minute, Seconds, Items, Shifted, arrayMap(a ->
 -- include asked_value
             , F.2) AS Asked
         FROM (
             -- Marks of nodes ask for the device and nothing else.
-            SELECT 'covered' AS Measure, any(spells.Service) AS Service, any(spells.Place) AS Place, any(spells.Gateway) AS Gateway,
+            SELECT 'covered' AS Measure, any(spells.Service) AS Service, any(spells.Area) AS Area, spells.Gateway AS Gateway,
                 any(spells.Device) AS DeviceId, Minute, CAST(map(), 'Map(String, String)') AS Own, Own AS ResourceAttributes,
                 sum(spells.Seconds) AS Seconds, count() AS Items, sumIf(spells.Seconds, Shift != 0) AS Shifted,
 -- include asked_folds
             FROM spells
-            GROUP BY Node, Minute
+            GROUP BY Node, spells.Gateway, Minute
         ) AS p
     ),
     fresh AS (

@@ -4,40 +4,33 @@ WITH
 -- include asked_series
     points AS (
         -- Where a point came twice, the delivery that holds most.
-        SELECT SeriesId, StartTimeUnix, TimeUnix, p.Moved AS Shift, p.AggregationTemporality AS Temporality, p.ExplicitBounds AS Bounds, p.BucketCounts AS Held
-        FROM (
-            SELECT SeriesId, StartTimeUnix, TimeUnix, AggregationTemporality, Count, ExplicitBounds, BucketCounts, GatewayId, IngestTime,
--- include asked_shift
-            FROM otel_metrics_histogram
-            WHERE MetricName IN {names:Array(String)}
-                -- A histogram without buckets tells of no distribution; one whose parts don't fit together of nothing.
-                AND length(BucketCounts) = length(ExplicitBounds) + 1 AND notEmpty(ExplicitBounds)
-                AND arraySort(ExplicitBounds) = ExplicitBounds AND arrayAll(b -> isFinite(b), ExplicitBounds)
-                AND arrayMax(BucketCounts) < 9007199254740992
-        ) AS p
+        SELECT StreamId, SeriesId, StartTimeUnix, TimeUnix, p.Moved AS Shift, p.AggregationTemporality AS Temporality, p.ExplicitBounds AS Bounds,
+            p.BucketCounts AS Held, p.Begun AS Begun
+        FROM
+-- include points_explicit
         WHERE
--- include asked_rows
-        ORDER BY p.Count DESC
-        LIMIT 1 BY SeriesId, StartTimeUnix, TimeUnix, Shift
+-- include asked_around
+        ORDER BY p.Count DESC, p.Place
+        LIMIT 1 BY StreamId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT SeriesId, StartTimeUnix, Temporality, Shift, Bounds, Held, toFloat64(arraySum(Held)) AS Total,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, Temporality, Shift, Bounds, Held, toFloat64(arraySum(Held)) AS Total,
             TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
-        SELECT SeriesId, Shift, T, Start, Bounds, Held, Total, Temporality, lagInFrame(Held, 1) OVER w AS Before,
+        SELECT SeriesId, Shift, T, Start, Begun, Bounds, Held, Total, Temporality, lagInFrame(Held, 1) OVER w AS Before,
             lagInFrame(Total, 1) OVER w AS PreviousTotal, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
         FROM placed
-        WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix, Bounds ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     signed AS (
         SELECT SeriesId, Shift, T, Bounds, Held, Before, Temporality = 2 AND N > 1 AND Total >= PreviousTotal AS Subtract,
             if(Subtract, Total - PreviousTotal, Total) AS Change,
             if(Temporality = 2 AND N > 1, PreviousT, Start) < T - toIntervalMinute(5) AS Bridges
         FROM steps
-        WHERE T >= {lo:DateTime('UTC')} AND (Temporality = 1 OR N > 1 OR Start >= {from:DateTime('UTC')})
+        WHERE T >= {lo:DateTime('UTC')} AND (Temporality = 1 OR N > 1 OR Begun >= {from:DateTime('UTC')})
     ),
     changes AS (
         SELECT SeriesId, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, tuple(toInt8(0), Bounds) AS Grid, Bridges, Change, toUInt64(1) AS Items,

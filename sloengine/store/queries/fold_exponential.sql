@@ -8,42 +8,44 @@ WITH
 -- include asked_series
     heads AS (
         -- At-least-once delivery: the same point (series, start, time) counts once, as the delivery that holds most.
-        SELECT SeriesId, StartTimeUnix, TimeUnix, p.Moved AS Shift, any(p.AggregationTemporality) AS Temporality,
-            argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Sum, p.Count) AS Total
+        SELECT StreamId, StartTimeUnix, TimeUnix, p.Moved AS Shift, any(p.AggregationTemporality) AS Temporality,
+            argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Sum, p.Count) AS Total,
+            argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun
         FROM
--- include exponential_points
+-- include points_exponential
         WHERE
--- include asked_rows
-        GROUP BY SeriesId, StartTimeUnix, TimeUnix, Shift
+-- include asked_around
+        GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT SeriesId, StartTimeUnix, TimeUnix, Shift, Temporality, Scale, Total, TimeUnix + toIntervalMillisecond(Shift) AS T,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, TimeUnix, Shift, Temporality, Scale, Total, TimeUnix + toIntervalMillisecond(Shift) AS T,
             StartTimeUnix + toIntervalMillisecond(Shift) AS Start, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute
         FROM heads
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
-        SELECT SeriesId, StartTimeUnix, TimeUnix, Shift, T, Start, Minute, Temporality, Scale, Total, row_number() OVER w AS N,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, TimeUnix, Shift, T, Start, Minute, Temporality, Scale, Total, row_number() OVER w AS N,
             Temporality = 2 AND N > 1 AND Total >= lagInFrame(Total, 1) OVER w AS Subtract,
             if(Temporality = 2 AND N > 1, lagInFrame(T, 1) OVER w, Start) < T - toIntervalMinute(5) AS Bridges,
-            Subtract AND NOT Bridges AND Scale = lagInFrame(Scale, 1) OVER w AND Shift = lagInFrame(Shift, 1) OVER w AS Smooth
+            Subtract AND NOT Bridges AND Scale = lagInFrame(Scale, 1) OVER w AND Shift = lagInFrame(Shift, 1) OVER w
+                AND SeriesId = lagInFrame(SeriesId, 1) OVER w AS Smooth
         FROM placed
-        WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     kept AS (
-        SELECT SeriesId, StartTimeUnix, TimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges,
-            Temporality = 1 OR N > 1 OR Start >= {from:DateTime('UTC')} AS Known
+        SELECT StreamId, SeriesId, StartTimeUnix, TimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges,
+            Temporality = 1 OR N > 1 OR Begun >= {from:DateTime('UTC')} AS Known
         FROM (
             SELECT *, leadInFrame(Smooth, 1) OVER w AS GoesOn, leadInFrame(Minute, 1) OVER w AS NextMinute
             FROM steps
-            WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
         )
         WHERE NOT (Smooth AND GoesOn AND NextMinute = Minute)
             AND (T >= {lo:DateTime('UTC')} OR NextMinute >= {lo:DateTime('UTC')})
     ),
     points AS (
         -- Buckets of the points that are kept; where a point came twice, of the delivery that holds most.
-        SELECT p.SeriesId AS SeriesId, p.StartTimeUnix AS StartTimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges, Known,
+        SELECT p.StreamId AS StreamId, kept.SeriesId AS SeriesId, p.StartTimeUnix AS StartTimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges, Known,
             toInt32(least(p.Scale, {max_scale:Int32})) AS Scale,
             -- Sides, indices at the histogram's own scale or the finest that is kept, and counts.
             arrayConcat([toInt64(0)], arrayMap(c -> toInt64(1), PositiveBucketCounts), arrayMap(c -> toInt64(-1), NegativeBucketCounts)) AS Sides,
@@ -51,12 +53,12 @@ WITH
                 arrayMap(i -> bitShiftRight(toInt32(NegativeOffset + i - 1), toUInt8(p.Scale - Scale)), arrayEnumerate(NegativeBucketCounts))) AS Places,
             arrayMap(c -> toFloat64(c), arrayConcat([ZeroCount], PositiveBucketCounts, NegativeBucketCounts)) AS Held
         FROM
--- include exponential_points
-        INNER JOIN kept ON p.SeriesId = kept.SeriesId AND p.StartTimeUnix = kept.StartTimeUnix AND p.TimeUnix = kept.TimeUnix AND p.Moved = kept.Shift
+-- include points_exponential
+        INNER JOIN kept ON p.StreamId = kept.StreamId AND p.StartTimeUnix = kept.StartTimeUnix AND p.TimeUnix = kept.TimeUnix AND p.Moved = kept.Shift
         WHERE
--- include asked_rows
+-- include asked_around
         ORDER BY Count DESC
-        LIMIT 1 BY SeriesId, StartTimeUnix, p.TimeUnix, Shift
+        LIMIT 1 BY StreamId, StartTimeUnix, p.TimeUnix, Shift
     ),
     signed AS (
         SELECT *, toInt8(if(Subtract, least(Scale, PreviousScale), Scale)) AS S,
@@ -69,7 +71,7 @@ WITH
                 -- How many points stand behind this one.
                 toUInt64(if(Subtract, N - lagInFrame(N, 1) OVER w, 1)) AS Items
             FROM points
-            WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         )
         WHERE T >= {lo:DateTime('UTC')} AND Known
     ),

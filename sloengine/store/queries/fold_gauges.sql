@@ -4,26 +4,22 @@
 WITH
 -- include asked_series
     points AS (
-        SELECT SeriesId, TimeUnix, max(p.Value) AS V, p.Moved AS Shift
-        FROM (
-            SELECT SeriesId, TimeUnix, Value, GatewayId, IngestTime,
--- include asked_shift
-            FROM otel_metrics_gauge
-            WHERE MetricName IN {names:Array(String)} AND isFinite(Value)
-        ) AS p
+        SELECT StreamId, TimeUnix, max(p.Value) AS V, p.Moved AS Shift, argMin(p.SeriesId, p.Place) AS SeriesId
+        FROM
+-- include points_gauges
         WHERE
--- include asked_rows
-        GROUP BY SeriesId, TimeUnix, Shift
+-- include asked_around
+        GROUP BY StreamId, TimeUnix, Shift
     ),
     placed AS (
-        SELECT SeriesId, V, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
+        SELECT StreamId, SeriesId, V, Shift, TimeUnix + toIntervalMillisecond(Shift) AS T
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
         SELECT SeriesId, Shift, T, V, if(row_number() OVER w > 1, dateDiff('millisecond', lagInFrame(T, 1) OVER w, T) / 1000, 0) AS Gap
         FROM placed
-        WINDOW w AS (PARTITION BY SeriesId ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY StreamId ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     spells AS (
         SELECT Measure, D, F, Asked, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute, if(Gap <= 3600, least(300, Gap), 0) AS Seconds,

@@ -15,13 +15,13 @@ WITH
             WHERE EventName IN {names:Array(String)}
         ) AS p
         WHERE
--- include asked_rows
-        GROUP BY Measure, At, p.GatewayId, p.DeviceId, cityHash64(p.Body, mapSort(p.Own), p.TraceId, p.SpanId)
+-- include asked_around
+        GROUP BY Measure, At, if(p.DeviceId = '', p.GatewayId, ''), p.DeviceId, cityHash64(p.Body, mapSort(p.Own), p.TraceId, p.SpanId)
     ),
     placed AS (
         SELECT Measure, D, F, Asked, Shift, toStartOfMinute(toDateTime(At + toIntervalMillisecond(Shift), 'UTC')) AS Minute
         FROM records
-        WHERE Minute >= {lo:DateTime('UTC')} AND Minute < {hi:DateTime('UTC')}
+        WHERE D.5 IN {gateways:Array(String)} AND Minute >= {lo:DateTime('UTC')} AND Minute < {hi:DateTime('UTC')}
     ),
     fresh AS (
         SELECT Measure, D, Minute,

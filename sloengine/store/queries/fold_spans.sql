@@ -24,6 +24,7 @@ WITH
         ) AS p
         WHERE p.TimeUnix + toIntervalMillisecond(p.Moved) >= {lo:DateTime('UTC')} AND p.TimeUnix + toIntervalMillisecond(p.Moved) < {hi:DateTime('UTC')} AND
 -- include asked_rows
+-- include asked_owner
         -- At-least-once delivery: a span is (TraceId, SpanId).
         LIMIT 1 BY p.GatewayId, p.TraceId, p.SpanId
     ),

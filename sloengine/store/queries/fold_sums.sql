@@ -1,5 +1,7 @@
 -- Counters, some gateways, minutes [lo, hi): the increase of every asked monotonic sum, recomputed whole from deduplicated points.
 --
+-- A series is one as its device knows it, whichever gateways its points came through; an increase belongs to the later point's gateway.
+--
 -- Increase of a point over the one before it in its series: value - previous; the value itself at a series' start (its StartTimeUnix
 -- is new) or after a reset that kept the start time (value fell). It belongs to the minute of the later point; over more than five minutes
 -- it is marked as bridged. If the series began before the look-back and nothing earlier is found, the increase can't be known: it counts
@@ -9,34 +11,29 @@ WITH
 -- include asked_series
     points AS (
         -- At-least-once delivery: the same point (series, start, time) counts once.
-        SELECT SeriesId, StartTimeUnix, TimeUnix, max(p.Value) AS V, any(p.AggregationTemporality) AS Temporality, p.Moved AS Shift
-        FROM (
-            SELECT SeriesId, StartTimeUnix, TimeUnix, Value, AggregationTemporality, GatewayId, IngestTime,
--- include asked_shift
-            FROM otel_metrics_sum
-            WHERE MetricName IN {names:Array(String)} AND IsMonotonic
-                -- What no counter can say (NaN, infinite, negative, beyond exact floats) is left out: one such row would fail the whole tick.
-                AND isFinite(Value) AND Value >= 0 AND Value < 9007199254740992
-        ) AS p
+        SELECT StreamId, StartTimeUnix, TimeUnix, max(p.Value) AS V, any(p.AggregationTemporality) AS Temporality, p.Moved AS Shift,
+            argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun
+        FROM
+-- include points_sums
         WHERE
--- include asked_rows
-        GROUP BY SeriesId, StartTimeUnix, TimeUnix, Shift
+-- include asked_around
+        GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT SeriesId, StartTimeUnix, V, Temporality, Shift,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, V, Temporality, Shift,
             TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
     steps AS (
-        SELECT SeriesId, Shift, T, Start, V, Temporality,
+        SELECT SeriesId, Shift, T, Start, Begun, V, Temporality,
             lagInFrame(V, 1) OVER w AS Previous, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
         FROM placed
-        WINDOW w AS (PARTITION BY SeriesId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     increases AS (
         SELECT SeriesId, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute,
-            multiIf(Temporality = 1, V, N > 1 AND V >= Previous, V - Previous, N > 1, V, Start >= {from:DateTime('UTC')}, V, 0) AS Increase,
+            multiIf(Temporality = 1, V, N > 1 AND V >= Previous, V - Previous, N > 1, V, Begun >= {from:DateTime('UTC')}, V, 0) AS Increase,
             if(Temporality = 2 AND N > 1, PreviousT, Start) < T - toIntervalMinute(5) AS Bridges
         FROM steps
         WHERE T >= {lo:DateTime('UTC')}

@@ -1,3 +1,4 @@
             -- A device whose clock is off by a known amount is put right; milliseconds, 0 for all others.
-            arrayFirst(s -> s.1 = DeviceId AND GatewayTime >= s.2 AND GatewayTime < s.3,
-                {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}).4
+            arrayFirst(m -> toUnixTimestamp64Milli(GatewayTime) >= m.1 AND toUnixTimestamp64Milli(GatewayTime) < m.2,
+-- include asked_moves
+            ).3

@@ -3,8 +3,9 @@
 -- A device whose clock is, or was, known to be off touches the minutes that its records may be moved to, and those that they are moved from.
 SELECT Cause, GatewayId, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute
 FROM (
-    SELECT Cause, GatewayId, Timestamp + toIntervalMillisecond(arrayJoin(arrayConcat([toInt64(0)], arrayMap(s -> s.4,
-            arrayFilter(s -> s.1 = DeviceId, {skew:Array(Tuple(String, DateTime64(3, 'UTC'), DateTime64(3, 'UTC'), Int64))}))))) AS T
+    SELECT Cause, GatewayId, Timestamp + toIntervalMillisecond(arrayJoin(arrayConcat([toInt64(0)], arrayMap(m -> m.3,
+-- include asked_moves
+            )))) AS T
     FROM (
         SELECT 'arrival' AS Cause, GatewayId, DeviceId, GatewayTime, Timestamp
         FROM prediction_places

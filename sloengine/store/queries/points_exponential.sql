@@ -1,7 +1,11 @@
         (
-            SELECT SeriesId, StartTimeUnix, TimeUnix, AggregationTemporality, Count, Scale, ZeroCount, PositiveOffset, PositiveBucketCounts,
-                NegativeOffset, NegativeBucketCounts, GatewayId, IngestTime,
+            SELECT SeriesId, StreamId, StartTimeUnix, TimeUnix, AggregationTemporality, Count, Scale, ZeroCount, PositiveOffset, PositiveBucketCounts,
+                NegativeOffset, NegativeBucketCounts, GatewayId, DeviceId, IngestTime,
                 toFloat64(ZeroCount + arraySum(PositiveBucketCounts) + arraySum(NegativeBucketCounts)) AS Sum,
+-- include asked_begun
+            ,
+-- include asked_place
+            ,
 -- include asked_shift
             FROM otel_metrics_exponential_histogram
             WHERE MetricName IN {names:Array(String)}

@@ -1,0 +1,3 @@
+            -- With what devices of these gateways sent through others.
+-- include asked_gateways
+-- include asked_time

@@ -1,0 +1,10 @@
+-- As next_sums.sql, of exponential histograms.
+-- include next_begin
+-- include asked_trusted
+        ) AS Next
+    FROM
+-- include points_exponential
+    WHERE p.AggregationTemporality = 2 AND
+-- include next_rows
+    GROUP BY p.StreamId, p.StartTimeUnix
+-- include next_end
