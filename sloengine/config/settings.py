@@ -63,6 +63,8 @@ class EngineSection(Section):
     """Longest time an insert may take to become visible: the watermark trails by this much."""
     history_s: float = Field(default=2.0, ge=0)
     """How much of each tick may go into counting history anew when the catalogue asks for something new."""
+    sums_max: int = Field(default=2_000_000, ge=1000)
+    """Sums per key and band of time that a tick reads and keeps, about 140 bytes each; what is too much is not judged."""
     resolve_after_s: float = Field(default=300.0, ge=0)
     """How long an alert must be quiet before it resolves."""
     lease_s: float | None = Field(default=None, gt=0)

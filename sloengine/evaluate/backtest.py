@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.exclusions import MINUTE
+from sloengine.evaluate.fleet import Within, within_nodes
 from sloengine.evaluate.interval import lower_bounds
 from sloengine.evaluate.judge import stale_after
 from sloengine.evaluate.measure import window_of
@@ -85,6 +86,8 @@ class _Sums:
     bad: Floats
     good_squares: Floats
     bad_squares: Floats
+    within: Within | None = None
+    """What the nodes' own events know of a mean of theirs."""
 
     @property
     def valid(self) -> Floats:
@@ -135,9 +138,8 @@ def replay(slo: Slo, minutes: Minutes, steps: Sequence[datetime], *, resolve_aft
     track = _track(slo, minutes, steps)
     targets = _targets(slo, steps)
     own = _counted(track, track.begins)
-    heavy = track.sampled & (own.good > 0) & _by_events(slo)
-    weight = np.divide(own.good_squares, own.good, out=np.zeros(len(steps)), where=heavy)
-    pairs = [_pair(track, pair, targets, weight) for pair in slo.policy.windows]
+    weights = _weights(track)
+    pairs = [_pair(track, pair, targets, weights) for pair in slo.policy.windows]
     remaining = 1 - _spent(track, own, targets)
     alerts, firing = _episodes(track, pairs, resolve_after)
     last = [float(x) for x in remaining[~np.isnan(remaining)]]
@@ -183,13 +185,27 @@ def _running(table: Floats) -> Floats:
     return out
 
 
-def _counted(track: _Track, begins: Places) -> _Sums:
-    """Sums of [begin, end) at each step, by the SLO's own policies, as ``measure.py`` makes them."""
+def _weights(track: _Track) -> Floats:
+    """What a good event stands for, of each unit and step, where the longest window knows it; else 0."""
+    slo = track.slo
+    longest = max((pair.long for pair in slo.policy.windows), default=timedelta())
+    begins = track.before(longest) if slo.calendar else track.begins
+    parts = [_of_unit(track, unit, begins) for unit in range(len(track.minutes.good))]
+    heavy = track.sampled if _by_events(slo) else np.ones(len(track.ends), dtype=np.bool_)
+    rows = [np.divide(p.good_squares, p.good, out=np.zeros_like(p.good), where=heavy & (p.good > 0)) for p in parts]
+    return np.array(rows)
+
+
+def _counted(track: _Track, begins: Places, weights: Floats | None = None) -> _Sums:
+    """Sums of [begin, end) at each step, by the SLO's own policies, as ``measure.py`` makes them.
+
+    ``weights``: to know as well how sure a mean of nodes is.
+    """
     slo, steps = track.slo, len(track.ends)
     units = len(track.minutes.good)
-    parts = (_of_unit(track, unit, begins) for unit in range(units))
+    parts = [_of_unit(track, unit, begins) for unit in range(units)]
     if _by_events(slo):
-        return next(parts)
+        return parts[0]
     good, valid = np.zeros(steps), np.zeros(steps)
     for part in parts:
         ratio = part.ratio
@@ -197,7 +213,11 @@ def _counted(track: _Track, begins: Places) -> _Sums:
         share = 1 - np.where(counted, ratio, 1)
         good += share if slo.quantifier is None else counted & (share >= slo.quantifier.target)
         valid += counted
-    return _Sums(good, valid - good, good, valid - good)
+    if weights is None or slo.quantifier is not None:
+        return _Sums(good, valid - good, good, valid - good)
+    names = ("good", "bad", "good_squares", "bad_squares")
+    g, b, g2, b2 = (np.array([getattr(part, name) for part in parts]) for name in names)
+    return _Sums(good, valid - good, good, valid - good, within_nodes((g, b, g2, b2), weights))
 
 
 def _of_unit(track: _Track, unit: int, begins: Places) -> _Sums:
@@ -270,8 +290,8 @@ class _Pair:
     """Where that is sure as well: an alert begins."""
 
 
-def _pair(track: _Track, pair: BurnWindow, targets: Floats, weight: Floats) -> _Pair:
-    long, short = (_counted(track, track.before(span)) for span in (pair.long, pair.short))
+def _pair(track: _Track, pair: BurnWindow, targets: Floats, weights: Floats) -> _Pair:
+    long, short = (_counted(track, track.before(span), weights) for span in (pair.long, pair.short))
     if track.slo.zero_tolerance:
         burns = [np.where(s.valid > 0, s.bad, np.nan) for s in (long, short)]
         over = (burns[0] > 0) & (burns[1] > 0)
@@ -281,12 +301,14 @@ def _pair(track: _Track, pair: BurnWindow, targets: Floats, weight: Floats) -> _
     long_burn, short_burn = long.ratio / allowed, short.ratio / allowed
     over = (long_burn > factor) & (short_burn > factor)
     exceeded = over.copy()
-    exceeded[over] = _surely(long, over, weight) > (factor * allowed)[over]
+    exceeded[over] = _surely(long, over, weights[0]) > (factor * allowed)[over]
     return _Pair(pair, long_burn, short_burn, over, exceeded)
 
 
 def _surely(sums: _Sums, chosen: Bools, weight: Floats) -> Floats:
     """The bound that the bad ratio is above, at the chosen steps; asked only where a point is over the line."""
+    if sums.within is not None:
+        return sums.within.at(chosen).surely_above() if chosen.any() else np.zeros(0)
     good, bad, g2, b2 = (x[chosen] for x in (sums.good, sums.bad, sums.good_squares, sums.bad_squares))
     # Where nothing says what a good event weighs, what is seen does: bad ones, else 1.
     seen = np.divide(b2, bad, out=np.ones_like(bad), where=bad > 0)

@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from sloengine.evaluate.fleet import Within
 from sloengine.evaluate.interval import lower_bounds
 from sloengine.evaluate.tally import Bools, Floats, Tally, numbers, tally_of
 from sloengine.model import Budget, BurnReading, BurnWindow, Counts, Slo
@@ -69,15 +70,23 @@ def read_burns(slo: Slo, by_window: Mapping[timedelta, Counts], length: timedelt
     return read_all_burns([slo], tally_of([list(by_window.values())]), spans, length)[0]
 
 
+KnownWithin = Mapping[int, Mapping[timedelta, Within]]
+ALL_EVENTS: KnownWithin = {}
+
+
 def read_all_burns(
-    slos: Sequence[Slo], found: Tally, spans: Mapping[timedelta, int], length: timedelta
+    slos: Sequence[Slo],
+    found: Tally,
+    spans: Mapping[timedelta, int],
+    length: timedelta,
+    within: KnownWithin = ALL_EVENTS,
 ) -> list[tuple[BurnReading, ...]]:
     """:func:`read_burns` of many slices. ``slos``: of each slice, all of one policy and window; ``spans``: the column of each
-    alert window, a window that has none being empty."""
+    alert window, a window that has none being empty; ``within``: by number of the slice, where its events are means of nodes'."""
     if not slos:
         return []
     lines = _Lines.of(slos)
-    readings = [_read(lines, pair, found, spans, length) for pair in slos[0].policy.windows]
+    readings = [_read(lines, pair, (found, within), spans, length) for pair in slos[0].policy.windows]
     return list(zip(*readings, strict=True)) if readings else [()] * len(slos)
 
 
@@ -98,9 +107,14 @@ class _Lines:
 
 
 def _read(
-    lines: _Lines, pair: BurnWindow, found: Tally, spans: Mapping[timedelta, int], length: timedelta
+    lines: _Lines,
+    pair: BurnWindow,
+    known: tuple[Tally, KnownWithin],
+    spans: Mapping[timedelta, int],
+    length: timedelta,
 ) -> list[BurnReading]:
     """One window pair of every slice."""
+    found, within = known
     factor = pair.factor(length)
     factors = np.where(lines.none, 0.0, factor)
     long, short = _burns(lines, found, spans.get(pair.long)), _burns(lines, found, spans.get(pair.short))
@@ -110,6 +124,10 @@ def _read(
     if doubtful.size:
         # Only where a point is over the line is it worth asking how sure that is.
         bounds = _bounds(found, doubtful, spans[pair.long], spans[max(spans)])
+        for place, number in enumerate(doubtful.tolist()):
+            if number in within:
+                # As many events as nodes would prove next to nothing of a fleet of three.
+                bounds[place] = within[number][pair.long].surely_above()
         unsure = set(doubtful[bounds <= factors[doubtful] * (1 - lines.targets[doubtful])].tolist())
     return [
         BurnReading(pair, line, far, near, number not in unsure)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # type: ignore[import-untyped]
 
-from sloengine.evaluate.interval import Floats, Interval, bad_ratio_bounds, effective_sizes
+from sloengine.evaluate.interval import Floats, Interval, bad_ratio_bounds, effective_sizes, lower_bounds
 from sloengine.model import Counts
 
 ByName = Mapping[str, Counts]
@@ -242,15 +242,62 @@ def spread_of_events(good: Floats, bad: Floats, whole: Counts) -> Spread | None:
 
 
 def spread_of_nodes(counts: ByName) -> Spread | None:
-    """The same for the mean of the nodes' ratios: its standard error is s/√k, and each event weighs one by its node's."""
+    """The same for the mean of the nodes' ratios: its standard error is s/√k, and each event weighs one by its node's.
+
+    One node by itself shows no spread, but what its own events know is known; None without any.
+    """
     table = _table(counts)
     nodes = len(table.names)
-    if nodes < 2:
+    if not nodes:
         return None
     share, square = 1 / table.valid, 1 / table.valid**2
     sums = [(table.good * share), (table.bad * share), (table.good_squares * square), (table.bad_squares * square)]
     good, bad, good_squares, bad_squares = (float(np.sum(s)) for s in sums)
-    return Spread(nodes, float(np.var(table.ratios, ddof=1)) / nodes, (good, bad, good_squares, bad_squares))
+    between = float(np.var(table.ratios, ddof=1)) / nodes if nodes > 1 else 0.0
+    return Spread(nodes, between, (good, bad, good_squares, bad_squares))
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The mean of nodes' ratios as a sum over their events, each weighing one by its node's; arrays of any one shape."""
+
+    good: Floats
+    bad: Floats
+    good_squares: Floats
+    bad_squares: Floats
+    heaviest: Floats
+    """What one more event could weigh: that of the node with the fewest."""
+
+    def at(self, place: int | NDArray[np.bool_]) -> Within:
+        """Some of them."""
+        sums = self.good[place], self.bad[place], self.good_squares[place], self.bad_squares[place]
+        return Within(*sums, self.heaviest[place])
+
+    def surely_above(self) -> Floats:
+        """The bound that pages need over their line: :func:`~sloengine.evaluate.interval.lower_bounds` of these nodes' mean."""
+        known = np.where(self.heaviest > 0, self.heaviest, 1.0)
+        return lower_bounds(self.good, self.bad, self.good_squares, self.bad_squares, good_weight=known)
+
+
+def within_nodes(sums: tuple[Floats, Floats, Floats, Floats], weights: Floats) -> Within:
+    """What the nodes' own events know of the mean of their ratios, in each window.
+
+    A directly standardised rate: nodes are the strata and count the same (Fay & Feuer 1997). With m nodes that have events, event
+    j of node i adds wᵢⱼ / (m Tᵢ) to the mean; m cancels out of ratios and bounds. How nodes differ is no part of it: nothing is
+    said of others than these.
+
+    Args:
+        sums: good, bad and their squares, each of shape (nodes, windows).
+        weights: what a good event of each node stands for where a longer window knows it, shape (nodes, windows) or (nodes, 1).
+    """
+    good, bad, good_squares, bad_squares = sums
+    valid = good + bad
+    each = np.divide(1.0, valid, out=np.zeros_like(valid), where=valid > 0)
+    own = [np.divide(s, t, out=np.zeros_like(t), where=t > 0) for s, t in ((good_squares, good), (bad_squares, bad))]
+    heaviest = (np.maximum(np.maximum(*own), weights) * each).max(axis=0, initial=0.0)
+    square = each**2
+    both = (good * each).sum(axis=0), (bad * each).sum(axis=0)
+    return Within(*both, (good_squares * square).sum(axis=0), (bad_squares * square).sum(axis=0), heaviest)
 
 
 def clustered_bounds(spreads: Sequence[Spread], confidence: float = 0.95) -> tuple[Floats, Floats, Floats]:
@@ -270,7 +317,7 @@ def clustered_bounds(spreads: Sequence[Spread], confidence: float = 0.95) -> tup
     differ = (p > 0) & (p < 1) & (between > 0)
     own = np.divide(p * (1 - p), between, out=sizes.copy(), where=differ)
     tail = (1 + confidence) / 2
-    fewer = own * (special.ndtri(tail) / special.stdtrit(nodes - 1, tail)) ** 2
+    fewer = own * (special.ndtri(tail) / special.stdtrit(np.maximum(nodes - 1, 1), tail)) ** 2
     g, b = np.where(differ, (1 - p) * fewer, good), np.where(differ, p * fewer, bad)
     g2, b2 = np.where(differ, g, good_squares), np.where(differ, b, bad_squares)
     wide_low, wide_high = bad_ratio_bounds(g, b, g2, b2, confidence)

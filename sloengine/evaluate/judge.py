@@ -129,7 +129,7 @@ def _judged(batch: Batch, expected: Expected, at: datetime) -> list[Status]:
     if not batch.slos:
         return []
     start, end = bounds(window_of(batch.slos[0]), at)
-    burns = read_all_burns(batch.slos, batch.tally, batch.spans, end - start)
+    burns = read_all_burns(batch.slos, batch.tally, batch.spans, end - start, batch.within)
     windows = [replace(c, covered_s=s) if s else c for c, s in zip(batch.tally.column(0), batch.covered_s, strict=True)]
     parts = _parts(batch)
     trust = _trust(batch.tally, batch.spreads)
@@ -230,7 +230,7 @@ def _trust(found: Tally, spreads: Mapping[int, Spread]) -> list[Trust]:
             sizes[n] = size
     ends = zip((1 - high).tolist(), (1 - low).tolist(), strict=True)
     return [
-        (pair if known else None, size, spreads[n].nodes if n in spreads else 0)
+        (pair if known else None, size, spreads[n].nodes if n in spreads and spreads[n].nodes > 1 else 0)
         for n, (pair, size, known) in enumerate(zip(ends, sizes, (valid != 0).tolist(), strict=True))
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sloengine.evaluate.burn import windows_of
 from sloengine.evaluate.cube import Cube, without
 from sloengine.evaluate.exclusions import MINUTE, concerned, cuts, mask, occurrences
-from sloengine.evaluate.fleet import Spread, spread_of_events, spread_of_nodes
+from sloengine.evaluate.fleet import Spread, Within, spread_of_events, spread_of_nodes, within_nodes
 from sloengine.evaluate.periods import (
     RollingWindow,
     Window,
@@ -46,6 +46,8 @@ class Measured:
     """Slices beyond the cardinality budget that this one, called ``other``, holds."""
     spread: Spread | None = None
     """How much the nodes behind the window's ratio differ; None where buckets don't tell them apart."""
+    within: Mapping[timedelta, Within] = field(default_factory=dict)
+    """Of each alert window what the nodes' own events know, where nodes or sites weigh the same; shape ()."""
 
 
 NOTHING: Mapping[str, Counts] = {}
@@ -76,6 +78,8 @@ class Batch:
     folded: tuple[int, ...]
     spreads: Mapping[int, Spread]
     """By number of the slice, where buckets tell nodes apart."""
+    within: Mapping[int, Mapping[timedelta, Within]]
+    """By number of the slice and alert window, where nodes or sites weigh the same; shape ()."""
 
 
 def window_of(slo: Slo) -> Window:
@@ -191,8 +195,12 @@ def measure(slo: Slo, cube: Cube, whole: Cube, frame: Frame, matches: Matches) -
 def measure_plan(plan: Plan, cube: Cube, whole: Cube, frame: Frame) -> Batch:
     """:func:`measure` of many slices at once."""
     asked = frame.asked(plan.listed[0])
-    found, nodes = _tallied(plan, cube, asked.table)
     first = 1 + len(asked.targets)
+    spans = {
+        **{span: first + n for n, span in enumerate(asked.spans)},
+        **dict.fromkeys(_own(plan.listed[0]), 0),
+    }
+    found, nodes, within = _tallied(plan, cube, asked.table, spans)
     slices = range(len(plan.groups))
     return Batch(
         listed=plan.listed,
@@ -200,10 +208,7 @@ def measure_plan(plan: Plan, cube: Cube, whole: Cube, frame: Frame) -> Batch:
         groups=plan.groups,
         tally=found,
         targets=(asked.targets,) * len(slices),
-        spans={
-            **{span: first + n for n, span in enumerate(asked.spans)},
-            **dict.fromkeys(_own(plan.listed[0]), 0),
-        },
+        spans=spans,
         covered_s=_covered_s(plan, cube, asked.table),
         last=_last(plan, whole),
         versions=_versions(plan, cube, asked.shortest),
@@ -211,6 +216,7 @@ def measure_plan(plan: Plan, cube: Cube, whole: Cube, frame: Frame) -> Batch:
         nodes=nodes,
         folded=plan.folded,
         spreads=_spreads(plan, cube, asked.table, found, nodes),
+        within=within,
     )
 
 
@@ -223,7 +229,8 @@ def _apart(batch: Batch) -> list[Measured]:
         spans = {span: window if column == 0 else row[column] for span, column in batch.spans.items()}
         parts = tuple(zip(batch.targets[n], row[1:], strict=False))
         beside = batch.versions[n], parts, batch.excluded[n], batch.nodes.get(n, NOTHING), batch.folded[n]
-        out.append(Measured(group, window, spans, batch.last[n], *beside, batch.spreads.get(n)))
+        known = batch.spreads.get(n), batch.within.get(n, {})
+        out.append(Measured(group, window, spans, batch.last[n], *beside, *known))
     return out
 
 
@@ -254,6 +261,7 @@ def batch_of(slo: Slo, measured: Sequence[Measured]) -> Batch:
         nodes={n: item.nodes for n, item in enumerate(measured) if item.nodes},
         folded=tuple(item.folded for item in measured),
         spreads={n: item.spread for n, item in enumerate(measured) if item.spread is not None},
+        within={n: item.within for n, item in enumerate(measured) if item.within},
     )
 
 
@@ -269,19 +277,33 @@ def _parts(slo: Slo, lo: datetime, hi: datetime) -> list[tuple[datetime, datetim
 # --- counts, by the SLO's own policy
 
 
-def _tallied(plan: Plan, cube: Cube, rows: Floats) -> tuple[Tally, Mapping[int, Mapping[str, Counts]]]:
-    """Counts for each row of masks, weighed and quantified as the SLOs say; and the first row's by node or site."""
+def _tallied(
+    plan: Plan, cube: Cube, rows: Floats, spans: Mapping[timedelta, int]
+) -> tuple[Tally, Mapping[int, Mapping[str, Counts]], Mapping[int, Mapping[timedelta, Within]]]:
+    """Counts for each row of masks, weighed and quantified as the SLOs say; the first row's by node or site; and what these know
+    in each alert window."""
     found = by_policy(plan.slos, tally(cube, plan.stack, rows))
     if not plan.units:
-        return found, {}
+        return found, {}, {}
     listed = found.counts()
-    nodes = {}
+    nodes, within = {}, {}
     for number, (names, parts) in plan.units.items():
         slo = plan.slos[number]
-        by_unit = dict(zip(names, by_policy((slo,) * len(names), tally(cube, parts, rows)).counts(), strict=True))
+        each = by_policy((slo,) * len(names), tally(cube, parts, rows))
+        by_unit = dict(zip(names, each.counts(), strict=True))
         listed[number] = [_over_units(slo, {name: c[row] for name, c in by_unit.items()}) for row in range(len(rows))]
         nodes[number] = {name: c[0] for name, c in by_unit.items()}
-    return tally_of(listed), nodes
+        if slo.quantifier is None and spans:
+            within[number] = _within(each, spans)
+    return tally_of(listed), nodes, within
+
+
+def _within(each: Tally, spans: Mapping[timedelta, int]) -> Mapping[timedelta, Within]:
+    longest = spans[max(spans)]
+    good, squares = each.good[:, longest], each.good_squares[:, longest]
+    weights = np.divide(squares, good, out=np.zeros_like(good), where=good > 0)[:, np.newaxis]
+    found = within_nodes((each.good, each.bad, each.good_squares, each.bad_squares), weights)
+    return {span: found.at(column) for span, column in spans.items()}
 
 
 def by_policy(slos: Sequence[Slo], found: Tally) -> Tally:
@@ -303,7 +325,12 @@ def _over_units(slo: Slo, by_unit: Mapping[str, Counts]) -> Counts:
         return _quantified(slo.quantifier, by_unit)
     valid = [c for c in by_unit.values() if c.valid]
     good = sum(c.good / c.valid for c in valid)
-    return Counts(good=good, bad=len(valid) - good, unknown=len(by_unit) - len(valid))
+    counts = Counts(good=good, bad=len(valid) - good, unknown=len(by_unit) - len(valid))
+    if not any(c.sampled for c in valid):
+        return counts
+    # A mean of estimates is one, and must be marked as such.
+    good_squares, bad_squares = (sum(c.squares[side] / c.valid**2 for c in valid) for side in (0, 1))
+    return replace(counts, good_squares=good_squares, bad_squares=bad_squares if counts.bad else 0.0)
 
 
 def _quantified(promise: Quantifier, by_unit: Mapping[str, Counts]) -> Counts:

@@ -1,4 +1,9 @@
-"""Whether a model's deployments keep step with its drift (M14): neither too often nor too late. Pure."""
+"""Whether a model's deployments keep step with its drift (M14): neither too often nor too late. Pure.
+
+A deployment that no drift came before is neither good nor bad by itself: a fix, a feature and a better model are as good reasons
+as drift, and telemetry can't tell them from a rebuild that counts its version up. It only counts towards *too often*. The day's
+reason names it, so that who retrains for drift alone can count such days as bad.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +27,8 @@ class Cadence:
     within: timedelta = 72 * HOUR
     """… of the last so many confirm drift."""
     answer: timedelta = 14 * DAY
+    lead: timedelta = 30 * DAY
+    """A deployment so long after confirmed drift may be for it."""
     history: timedelta = 7 * DAY
     settling: timedelta = DAY
     """Versions seen first in a model's first day were there before it was watched: they are no deployments."""
@@ -55,7 +62,10 @@ def confirmations(drifted: Collection[datetime], cadence: Cadence) -> list[datet
 def judge_day(
     end: datetime, began: datetime, deployed: Sequence[datetime], confirmed: Sequence[datetime], cadence: Cadence
 ) -> Step:
-    """The step of the day that ends at ``end``. Only what happened until then counts: a later deployment doesn't make it good."""
+    """The step of the day that ends at ``end``. Only what happened until then counts: a later deployment doesn't make it good.
+
+    ``confirmed`` must reach ``window`` and ``lead`` back: a deployment whose drift is not told looks as if it had none.
+    """
     if end - began < cadence.history:
         return Step("unknown", "history")
     past = [at for at in deployed if at < end]
@@ -63,4 +73,8 @@ def judge_day(
         return Step("bad", "too often")
     since = end - cadence.window
     late = [at for at in confirmed if since <= at <= end - cadence.answer and not any(d > at for d in past)]
-    return Step("bad", "drift unanswered") if late else Step("good", "in step")
+    if late:
+        return Step("bad", "drift unanswered")
+    recent = [at for at in past if at >= since]
+    for_drift = all(any(at - cadence.lead <= c < at for c in confirmed) for at in recent)
+    return Step("good", "in step" if for_drift else "deployed without drift")

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from sloengine.config.routing import Alerting
 from sloengine.config.settings import Settings
+from sloengine.evaluate.capacity import Fitted
 from sloengine.evaluate.plan import Matches
 from sloengine.jobs.fold import Corrections
 from sloengine.model import (
@@ -55,6 +56,8 @@ class Deps:
     history: dict[str, Debt] = field(default_factory=dict)
     """What is still to be counted anew because the catalogue has changed, by source."""
     folds_held: tuple[Catalogue, tuple[Fold, ...]] | None = None
+    fitted: tuple[Catalogue, datetime, Fitted] | None = None
+    """What of the catalogue fits into a tick, since when, where not all of it does."""
     counted_until: datetime | None = None
     deaf_until: datetime | None = None
     """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""

@@ -7,7 +7,7 @@ sources whose folds have changed are read again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -143,6 +143,23 @@ def note_paid(engine: Deps) -> None:
             moved[f"{LEFT}:{name}"] = EPOCH
             del engine.history[name]
     move_marks(engine, moved)
+
+
+def owed_before(engine: Deps, sources: Collection[Source]) -> dict[Source, datetime]:
+    """Of these sources, before when minutes are still to be counted anew for the catalogue as it is.
+
+    From the marks, so that a command that is no engine can tell; also of a catalogue that no engine has ticked with yet.
+    """
+    names = marks_of_sources(Sources(engine.folds()))
+    folded, left = read_marks(engine, INGEST), read_marks(engine, LEFT)
+    found = {}
+    for source, name in names.items():
+        newest = max((at for mark, at in folded.items() if mark.startswith(f"{INGEST}:{source}:")), default=EPOCH)
+        known = left.get(f"{LEFT}:{name}", EPOCH)
+        before = known if f"{INGEST}:{name}" in folded else newest
+        if source in sources and before > EPOCH:
+            found[source] = before
+    return found
 
 
 def in_words(history: Mapping[str, Debt]) -> list[str]:

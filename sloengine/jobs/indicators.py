@@ -144,7 +144,7 @@ def _steps(
     seen: dict[Series, dict[str, datetime]] = {}
     for r in engine.store.rows("deployments", services=few(limits), **fresh):
         seen.setdefault((r["service"], r["model"]), {})[r["version"]] = utc(r["First"])
-    since = debt.since - cadence.window - cadence.within
+    since = debt.since - cadence.window - cadence.lead - cadence.within
     found = engine.store.rows("drift_slices", services=few(limits), since=since, **fresh)
     confirmed = _confirmed(found, limits, cadence)
     return [

@@ -17,6 +17,7 @@ from sloengine.marked import mark_of, marks_of
 from sloengine.model import Catalogue, Exclusion, Group, Severity, Slo
 from sloengine.rollup.folds import Fold, folds_of
 from sloengine.times import format_duration, parse_duration
+from sloengine.tools.as_known import as_known, told
 from sloengine.tools.outcome import (
     FOUND,
     OK,
@@ -81,12 +82,12 @@ def run_backtest(
         asked = [find_slo(changed.slos, name)] if name else list(changed.slos)
     except Refused as error:
         return refusal(error)
-    pairs = []
+    slos = []
     for done, slo in enumerate(asked):
         progress(done, len(asked), slo.name)
-        pairs.append(_pair(engine, slo, changed.exclusions, span))
+        pair = _pair(engine, slo, changed.exclusions, span)
+        slos.append({**_told(pair), "as_known": told(as_known(engine, slo, _reach(slo, span)))})
     progress(len(asked), len(asked), "")
-    slos = [_told(pair) for pair in pairs]
     found = {"since": span.since, "until": span.until, "step_s": span.step.total_seconds(), "slos": slos}
     return Outcome(_text(found), found, FOUND if any(s["differs"] for s in slos) else OK)
 
@@ -128,6 +129,11 @@ def _read(paths: Sequence[Path]) -> Catalogue:
     if errors:
         raise Refused("the changed catalogue is wrong:\n" + "\n".join(errors))
     return found
+
+
+def _reach(slo: Slo, span: Range) -> Span:
+    """Minutes that any step of a replay looks at."""
+    return Span(floor_minute(span.since - reach_of(slo)), span.until)
 
 
 def _pair(engine: Deps, slo: Slo, exclusions: Sequence[Exclusion], span: Range) -> tuple[Side, Side | None]:
@@ -258,6 +264,7 @@ def _slo_text(s: dict[str, Any]) -> str:
     for side in ("changed", "present"):
         if s[side]:
             lines.append(f"  {side:<8} {_promise_text(s[side])}")
+    lines += [f"  {words}" for words in s["as_known"]["words"]]
     rows = [_row(one, side, s[side]["target"]) for one in s["slices"] for side in ("changed", "present") if one[side]]
     if rows:
         head = ("slice", "catalogue", "pages", "paging", "tickets", "ticketing", "spent", "budget left", "least")

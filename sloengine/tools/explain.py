@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,20 @@ from sloengine.evaluate.periods import bounds, floor_minute, targets_between
 from sloengine.evaluate.plan import OTHER
 from sloengine.jobs.account import account
 from sloengine.jobs.deps import Deps
-from sloengine.model import BurnReading, Counts, Exclusion, Group, Selector, Slo, State, Status, Unknown, Weighting
+from sloengine.model import (
+    BurnReading,
+    Counts,
+    Exclusion,
+    Group,
+    Selector,
+    Slo,
+    Source,
+    State,
+    Status,
+    Unknown,
+    Weighting,
+)
+from sloengine.rollup.folds import VALUE
 from sloengine.store.client import Row, statement
 from sloengine.times import format_duration, utc
 from sloengine.tools.budget import told
@@ -189,9 +203,23 @@ def _definition(slo: Slo) -> dict[str, Any]:
         "unknown": slo.unknown.value,
         "weighting": _weighting(slo),
         "policy": slo.policy.name,
+        "quantiles": _quantiles(slo),
         "owner": slo.owner,
         "runbook": slo.runbook,
     }
+
+
+def _quantiles(slo: Slo) -> list[str]:
+    """Commands that say how far from its limit a value is: buckets are cut there and know no more."""
+    found: dict[str, None] = {}
+    for selector in slo.sli.selectors:
+        for matcher in selector.where:
+            if matcher.name == VALUE and selector.source is Source.SPAN:
+                found[f"span_quantiles --param span={shlex.quote(selector.name)}"] = None
+            elif matcher.name == VALUE and selector.source is Source.GAUGE:
+                limit = f"--param limit={matcher.value}"
+                found[f"saturation_quantiles --param metric={shlex.quote(selector.name)} {limit}"] = None
+    return [f"sloengine query {query}" for query in found]
 
 
 def _weighting(slo: Slo) -> str:
@@ -363,12 +391,18 @@ def _parts(subject: Subject) -> list[tuple[str, datetime, datetime, float]]:
     return [(f"part {n + 1}", a, end, t) for n, ((a, _, t), end) in enumerate(zip(found, ends, strict=True))]
 
 
+def _surely_above(subject: Subject, span: timedelta) -> float:
+    """The bound of the bad ratio that a page needs over its line."""
+    if (within := subject.measured.within.get(span)) is not None:
+        return float(within.surely_above())
+    long, own = subject.measured.spans.get(span, Counts()), subject.status.counts
+    heaviest = own.squares[0] / own.good if own.sampled and own.good else None
+    return lower_bound(long.good, long.bad, *long.squares, good_weight=heaviest)
+
+
 def _burn(subject: Subject, reading: BurnReading) -> dict[str, Any]:
     window, slo = reading.window, subject.slo
-    long = subject.measured.spans.get(window.long, Counts())
-    own = subject.status.counts
-    heaviest = own.squares[0] / own.good if own.sampled and own.good else None
-    bound = lower_bound(long.good, long.bad, *long.squares, good_weight=heaviest)
+    bound = _surely_above(subject, window.long)
     return {
         "severity": window.severity.value,
         "long": format_duration(window.long),

@@ -65,6 +65,7 @@ def _promise(d: Step) -> str:
     lines.append(f"  by       {', '.join(d['by']) or 'nothing: one budget for all'}")
     lines += [f"  target   {percent(t['target'])} since {clock(t['since'])}" for t in d["targets"]]
     lines.append(f"  policy   {d['policy']}")
+    lines += [f"  beside   {command}" for command in d["quantiles"]]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sloengine.evaluate.cube import Cube
-from sloengine.evaluate.exclusions import MINUTE, absences, occurrences
+from sloengine.evaluate.exclusions import MINUTE, TooManyCuts, absences, occurrences
 from sloengine.evaluate.judge import judge
 from sloengine.evaluate.measure import Frame, Measured, exclude, frame_of, measure
 from sloengine.evaluate.periods import Interval, targets_between
@@ -15,6 +15,7 @@ from sloengine.evaluate.plan import Matches
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import read_cube
 from sloengine.model import Exclusion, Slo, Status
+from sloengine.tools.outcome import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,19 @@ class Moment:
 
 
 def view_at(engine: Deps, slos: Iterable[Slo], at: datetime) -> Moment:
-    """Read the buckets up to and including the minute of ``at``, as corrected by now."""
+    """Read the buckets up to and including the minute of ``at``, as corrected by now.
+
+    Raises:
+        Refused: even these are too much for the engine's memory.
+    """
     asked = replace(engine.catalogue, slos=tuple(slos))
     # Its own memory of matches: an SLO of another catalogue may have the name of one that the engine knows.
     own = replace(engine, catalogue=asked, matches=Matches())
-    frame = frame_of(asked.slos, asked.exclusions, at)
-    whole = read_cube(own, frame)
+    try:
+        frame = frame_of(asked.slos, asked.exclusions, at)
+        whole = read_cube(own, frame)
+    except TooManyCuts as error:
+        raise Refused(str(error)) from error
     return Moment(own, at, frame, whole, exclude(whole, asked.exclusions, frame))
 
 

@@ -106,3 +106,15 @@ def test_the_matchers_of_the_page_are_matchers(tmp_path: Path) -> None:
     (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "apiVersion" not in b]
     for line in block.splitlines():
         assert read_matchers(YAML(typ="safe").load(line)["where"])
+
+
+def test_the_example_of_slices_that_makes_deployments_without_drift_bad_is_right(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "slices.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(apiVersion: openslo.*?)```", text, re.DOTALL)
+    (tmp_path / "slo.yaml").write_text(example, encoding="utf-8")
+    found, problems = check_catalogue([tmp_path])
+    assert problems == []
+    (slo,) = found.slos
+    where = [{m.name: m.value for m in selector.where} for selector in slo.sli.bad]
+    assert where == [{"verdict": "bad"}, {"reason": "deployed without drift"}]
+    assert {m.name for s in slo.sli.good for m in s.where} == {"verdict", "reason"}

@@ -397,8 +397,9 @@ def test_deployments_against_drift(engine: Callable[..., Rig]) -> None:
     hourly(rig, "count_hours", drift)
     derive(derive_retrain, rig, TODAY + HOUR)
     often, drifted = steps(rig, "often"), steps(rig, "drifted")
-    assert [often[back] for back in (5, 4, 3, 1)] == [
+    assert [often[back] for back in (13, 5, 4, 3, 1)] == [
         "good: in step",
+        "good: deployed without drift",
         "bad: too often",
         "bad: too often",
         "bad: too often",
@@ -412,6 +413,18 @@ def test_deployments_against_drift(engine: Callable[..., Rig]) -> None:
     assert written(rig, "retrain.step") == before
 
 
+def test_a_deployment_thirty_days_ago_is_held_against_the_drift_before_it(engine: Callable[..., Rig]) -> None:
+    """Also where only yesterday is to be judged: what is read of the drift reaches as far back as it may count."""
+    rig = engine([retraining()])
+    hourly(rig, "count_hours", traffic("m", "1", TODAY - 90 * DAY, 90))
+    hourly(rig, "count_hours", traffic("m", "2", TODAY - 28 * DAY, 28))
+    over = '{"gt":"0.25","le":"inf"}'
+    hourly(rig, "count_hours", [("drift.psi", "m", "1", TODAY - 55 * DAY + i * HOUR, over) for i in range(30)])
+    derive(derive_retrain, rig, TODAY - DAY + HOUR)
+    derive(derive_retrain, rig, TODAY + HOUR)
+    assert {steps(rig, "m")[back] for back in (25, 10, 2, 1)} == {"good: in step"}
+
+
 def test_what_was_just_touched_is_read_from_its_minutes(engine: Callable[..., Rig]) -> None:
     """The hours are refolded after this job: a late deployment would be missed."""
     rig = engine([retraining()])
@@ -420,11 +433,15 @@ def test_what_was_just_touched_is_read_from_its_minutes(engine: Callable[..., Ri
     for number, at in enumerate(late, 2):
         hourly(rig, "count_hours", traffic("m", str(number), at, 1)[:1])
     derive(derive_retrain, rig, TODAY + HOUR)
-    assert steps(rig, "m")[1] == "good: in step"
+    assert steps(rig, "m")[1] == "good: deployed without drift"
     at = TODAY - 5 * DAY + 3 * HOUR
     hourly(rig, "count_minutes", [("edge.inference.requests", "m", "9", at + 20 * MINUTE, "")])
     assert derive(derive_retrain, rig, TODAY + 2 * HOUR, {at}) == {TODAY - back * DAY for back in range(1, 6)}
-    assert [steps(rig, "m")[back] for back in (6, 5, 1)] == ["good: in step", "bad: too often", "bad: too often"]
+    assert [steps(rig, "m")[back] for back in (6, 5, 1)] == [
+        "good: deployed without drift",
+        "bad: too often",
+        "bad: too often",
+    ]
 
 
 def test_what_was_just_taken_back_is_not_read_from_its_hour(engine: Callable[..., Rig]) -> None:
@@ -433,7 +450,7 @@ def test_what_was_just_taken_back_is_not_read_from_its_hour(engine: Callable[...
     for number, back in enumerate((9, 8, 7, 6, 5), 2):
         hourly(rig, "count_hours", traffic("m", str(number), TODAY - back * DAY, 1)[:1])
     derive(derive_retrain, rig, TODAY + HOUR, {TODAY - 5 * DAY})
-    assert steps(rig, "m")[1] == "good: in step"
+    assert steps(rig, "m")[1] == "good: deployed without drift"
 
 
 def test_drift_is_what_the_services_own_slo_calls_drift(engine: Callable[..., Rig]) -> None:

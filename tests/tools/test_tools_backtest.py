@@ -14,6 +14,9 @@ from engine_rig import BASE, HOUR, MINUTE, SERVICE, Rig, Series, slo
 from test_tools_explain import SPAN_COLUMNS, _spans
 
 from sloengine import jobs
+from sloengine.jobs.fold import Sources
+from sloengine.jobs.history import EPOCH, LEFT, marks_of_sources
+from sloengine.jobs.marks import move_marks
 from sloengine.jobs.tick import export_transitions
 from sloengine.model import (
     BurnPolicy,
@@ -259,3 +262,71 @@ def test_a_mistake_is_told(ticked: Rig, arguments: dict[str, Any], words: str) -
     outcome = run_backtest(ticked.deps, END, **arguments)
     assert outcome.code == 2
     assert words in outcome.text
+
+
+# --- what a replay over corrected buckets must not be taken for
+
+
+PREDICTIONS = ["Timestamp", "IngestTime", "ServiceName", "PredictionId", "Label", "Truth", "GatewayId"]
+LABELS = ["PredictionId", "ServiceName", "At", "Truth", "IngestTime"]
+ACCURACY = Sli(
+    good=(Selector(Source.DERIVED, "predictions", (Matcher("verdict", "=", "correct"),)),),
+    bad=(Selector(Source.DERIVED, "predictions", (Matcher("verdict", "=", "wrong"),)),),
+)
+
+
+def _words(rig: Rig, name: str, **changes: Any) -> list[str]:
+    outcome = run_backtest(rig.deps, END, policy="sre-workbook", since="1h", name=name, **changes)
+    (found,) = outcome.found["slos"]
+    words: list[str] = found["as_known"]["words"]
+    assert all(line in outcome.text for line in words), outcome.text
+    return words
+
+
+def test_how_late_labels_came_is_said_as_measured(rigs: Callable[..., Rig]) -> None:
+    rig = rigs(slos=(replace(_quick("accurate"), sli=ACCURACY), _quick("success")))
+    assert "no prediction record" in _words(rig, "accurate")[0]
+    seen, came = BASE - 2 * HOUR, BASE - 2 * HOUR + timedelta(seconds=10)
+    predictions = [[seen, came, SERVICE, f"p{n}", "cat", "", "gw"] for n in range(10)]
+    predictions += [[seen, came + 20 * MINUTE, SERVICE, "own", "cat", "cat", "gw"]]
+    predictions += [[seen, came, "another", "foreign", "cat", "", "gw"]]
+    rig.store.insert("predictions", PREDICTIONS, predictions)
+    assert "none of 11 predictions has a label yet" not in _words(rig, "accurate")[0], "one brought its own"
+    # What counts is when a label came in, not when it was given; the first one, whoever gave a second.
+    labels = [[f"p{n}", SERVICE if n % 2 else "", seen, "cat", seen + (1 + n % 2) * HOUR] for n in range(8)]
+    labels += [["p0", SERVICE, seen, "dog", seen + 90 * MINUTE], ["foreign", "another", seen, "cat", seen]]
+    rig.store.insert("labels", LABELS, labels)
+    outcome = run_backtest(rig.deps, END, policy="sre-workbook", since="1h", name="accurate")
+    known = outcome.found["slos"][0]["as_known"]["labels"]
+    assert (known["predictions"], known["labelled"]) == (11, 9)
+    # Four an hour late, four two hours, and one as late as its record, twenty minutes.
+    assert known["mean_lag_s"] == pytest.approx((4 * 3600 + 4 * 7200 + 1210) / 9, abs=1)
+    assert known["nine_in_ten_s"] == 7200
+    (words,) = _words(rig, "accurate")
+    assert "labels came on average 1h22m after the prediction, nine in ten within 2h, and 18.2 % have none yet" in words
+    assert "as corrected, not as known" in words
+    assert _words(rig, "success") == []
+
+
+def test_verdicts_by_the_hour_say_when_they_were_known(rigs: Callable[..., Rig]) -> None:
+    drift = Sli(good=(Selector(Source.DERIVED, "drift.psi", (Matcher("value", "<=", "0.25"),)),))
+    rig = rigs(slos=(replace(_quick("drift"), sli=replace(drift, total=(Selector(Source.DERIVED, "drift.psi"),))),))
+    (words,) = _words(rig, "drift")
+    assert "known up to 1h6m after the minute that it stands at" in words
+
+
+def test_what_is_not_counted_anew_yet_is_named(rigs: Callable[..., Rig]) -> None:
+    rig = rigs(slos=(_quick("success"),))
+    rig.points.traffic(Series(), BASE, 30, 10, 0)
+    rig.points.flush()
+    rig.tick(BASE + 40 * MINUTE)
+    assert _words(rig, "success") == []
+    (name,) = [n for s, n in marks_of_sources(Sources(rig.deps.folds())).items() if s is Source.SUM]
+    move_marks(rig.deps, {f"{LEFT}:{name}": BASE + 20 * MINUTE})
+    (words,) = _words(rig, "success")
+    assert f"sum before {BASE + 20 * MINUTE:%Y-%m-%d %H:%M} UTC are not yet counted" in words
+    move_marks(rig.deps, {f"{LEFT}:{name}": EPOCH})
+    assert _words(rig, "success") == []
+    # A catalogue that no engine has ticked with yet.
+    rig.deps.catalogue = replace(rig.deps.catalogue, slos=(_quick("success"), replace(_quick("new"), by=("site",))))
+    assert "not yet counted as the catalogue now asks" in _words(rig, "success")[0]

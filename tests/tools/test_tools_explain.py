@@ -25,6 +25,7 @@ from sloengine.model import (
     Weighting,
 )
 from sloengine.tools.explain import run_explain
+from sloengine.tools.query import run_query
 
 ODD = "it's \\ a 'model'"
 END = BASE + 5 * HOUR
@@ -216,6 +217,37 @@ def test_sampled_figures_say_so_with_their_weights(explained: dict[str, Any]) ->
     assert found["certainty"]["sampled"]
     assert "sampled: weights 1…256" in found["text"]
     assert found["certainty"]["effective"] < found["certainty"]["valid"]
+
+
+def test_how_far_values_are_from_their_limit_is_asked_of_raw_rows(rigs: Callable[..., Rig]) -> None:
+    """What is named is a command that runs."""
+    slow = (Matcher("value", "<=", "0.5"),)
+    sli = Sli(good=(Selector(Source.SPAN, "infer", slow),), total=(Selector(Source.SPAN, "infer"),))
+    usage = "system.cpu.utilization"
+    busy = Sli(good=(Selector(Source.GAUGE, usage, slow),), total=(Selector(Source.GAUGE, usage),))
+    rig = rigs(slos=(slo("quick", by=(), sli=sli), slo("busy", by=(), sli=busy), slo("plain", by=())))
+    rig.store.insert("otel_traces", SPAN_COLUMNS, [_span(n, random.Random(n)) for n in range(20)])
+    gauges = [[{"device.id": "n1"}, SERVICE, usage, BASE + n * MINUTE, 0.9, BASE + n * MINUTE] for n in range(5)]
+    rig.store.insert(
+        "otel_metrics_gauge",
+        ["ResourceAttributes", "ServiceName", "MetricName", "TimeUnix", "Value", "IngestTime"],
+        gauges,
+    )
+    rig.points.traffic(Series(), BASE, 5, 10, 0)
+    rig.points.flush()
+    rig.tick(END)
+    told = {name: run_explain(rig.deps, name, END) for name in ("quick", "busy", "plain")}
+    commands = {name: outcome.found["definition"]["quantiles"] for name, outcome in told.items()}
+    assert commands == {
+        "quick": ["sloengine query span_quantiles --param span=infer"],
+        "busy": [f"sloengine query saturation_quantiles --param metric={usage} --param limit=0.5"],
+        "plain": [],
+    }
+    for name in ("quick", "busy"):
+        (command,) = commands[name]
+        assert command in told[name].text
+        query, *given = command.replace(" --param", "").split()[2:]
+        assert run_query(rig.store, query, given).code == 0
 
 
 def test_the_worst_slice_is_explained_unless_one_is_named(told: Rig, explained: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,88 @@ def test_figures_of_labels_and_updates_by_hand(fleet: Rig) -> None:
     assert (lag["predictions"], lag["waiting"], lag["p50_h"], lag["longest_h"]) == (4, 1, 2, 4)
     (rollout,) = _rows(fleet, "update_failures")
     assert (rollout["devices"], rollout["succeeded"], rollout["failed"], rollout["done"]) == (2, 1, 1, 0.5)
+
+
+def _kept(version: str, durations_s: Any, weights: Any, first: int) -> list[list[Any]]:
+    """Spans of one model version; a weight is 2^k, its threshold the hex digits that say so."""
+    rows = []
+    for n, (seconds, weight) in enumerate(zip(durations_s, weights, strict=True), first):
+        th = {1: "0", 2: "8", 4: "c", 8: "e", 16: "f"}[int(weight)]
+        rows.append(
+            [{}, SERVICE, "timed", {"edge.model.name": "m", "edge.model.version": version}, f"{n:032x}", f"{n:016x}",
+             f"ot=th:{th}", BASE, int(seconds * 1e9), "Unset", BASE]
+        )  # fmt: skip
+    return rows
+
+
+def test_quantiles_of_weighted_spans_by_hand(rigs: Callable[..., Rig]) -> None:
+    rig = rigs()
+    # 900 spans of a second that stand for themselves, 100 of two that stand for 16 each: p50 of all 2500 is at two seconds.
+    rows = _kept("1", [1.0] * 900 + [2.0] * 100, [1] * 900 + [16] * 100, 0)
+    few = _kept("2", [1.0, 2.0, 3.0], [1] * 3, 2000)
+    unknown = [[*row[:6], "", *row[7:]] for row in _kept("1", [9.0] * 7, [1] * 7, 3000)]
+    set_meanwhile = [
+        [*r[:3], {**r[3], "edge.original_end_time_unix_nano": "1"}, *r[4:]] for r in _kept("1", [9.0], [1], 4000)
+    ]
+    rig.store.insert("otel_traces", SPAN_COLUMNS, [*rows, *rows[:50], *few, *unknown, *set_meanwhile])
+    found = {(r["version"], r["quantile"]): r for r in _rows(rig, "span_quantiles", span="timed", since="1d")}
+    median, high = found["1", 0.5], found["1", 0.99]
+    assert (median["spans"], median["spans_estimated"], median["of_unknown_weight"], median["heaviest"]) == (
+        1000,
+        2500,
+        8,
+        16,
+    )
+    assert median["seconds"] == pytest.approx(2, rel=0.003)
+    assert high["seconds"] == pytest.approx(2, rel=0.003)
+    # All of the sample lies at or below the p99: Kish's size. So do all of version 2's at its p99.
+    assert high["effective"] == pytest.approx(2500**2 / (900 + 100 * 256), abs=0.1)
+    assert (found["2", 0.99]["effective"], found["2", 0.99]["high"], found["2", 0.5]["low"]) == (3, None, None)
+    assert found["2", 0.5]["seconds"] == pytest.approx(2, rel=0.003)
+
+
+@pytest.mark.parametrize("tail", [False, True], ids=["head sampling", "slow spans all kept"])
+def test_intervals_of_span_quantiles_hold_the_truth(rigs: Callable[..., Rig], tail: bool) -> None:
+    """150 versions with the same log-normal durations; kept is one span of eight, or all of the slow ones and one of sixteen."""
+    rig, seed = rigs(), 20265
+    rng, rows = np.random.default_rng(seed), []
+    for version in range(150):
+        durations = rng.lognormal(-3, 1, 3000)
+        weight = np.where(durations > np.exp(-3 + 1.2), 1, 16) if tail else np.full(3000, 8)
+        kept = rng.random(3000) < 1 / weight
+        rows += _kept(str(version), durations[kept], weight[kept], version * 4000)
+    rig.store.insert("otel_traces", SPAN_COLUMNS, rows)
+    found = _rows(rig, "span_quantiles", span="timed", since="1d")
+    for quantile in (0.5, 0.95, 0.99):
+        truth = float(np.exp(-3 + stats.norm.ppf(quantile)))
+        mine = [r for r in found if r["quantile"] == quantile]
+        assert len(mine) == 150
+        held = np.mean([(r["low"] or 0) * 0.997 <= truth <= (r["high"] or np.inf) * 1.003 for r in mine])
+        width = np.nanmedian([(r["high"] or np.nan) / r["low"] for r in mine])
+        size = np.median([r["effective"] for r in mine])
+        print(f"seed {seed}, tail {tail}, p{quantile:g}: held {held:.3f}, {width:.2f} wide, n {size:.0f}")
+        # 0.95 less four standard errors of 150 runs.
+        assert held >= 0.95 - 4 * (0.95 * 0.05 / 150) ** 0.5
+        assert width < 2.5
+
+
+def test_saturation_is_weighed_by_time(rigs: Callable[..., Rig]) -> None:
+    rig = rigs()
+    columns = ["ResourceAttributes", "ServiceName", "MetricName", "Attributes", "TimeUnix", "Value", "IngestTime"]
+    resource = {"device.id": "n1", "edge.gateway.id": "gw", "edge.region": "eu"}
+    # Ten minutes at 0.3 told every ten seconds, then 90 at 0.9 told each minute; an hour and a half of silence is nobody's.
+    times = (
+        [(s, 0.3) for s in range(0, 601, 10)] + [(600 + 60 * m, 0.9) for m in range(1, 91)] + [(600 + 5400 + 5400, 0.1)]
+    )
+    rows = [[resource, SERVICE, "system.cpu.utilization", {}, BASE + timedelta(seconds=s), v, BASE] for s, v in times]
+    idle = [[{**resource, "device.id": "n2"}, *r[1:5], 0.05, BASE] for r in rows]
+    rig.store.insert("otel_metrics_gauge", columns, [*rows, *rows[:20], *idle])
+    busy, calm = _rows(rig, "saturation_quantiles", since="1d")
+    assert (busy["device"], busy["p50"], busy["p99"], busy["highest"]) == ("n1", 0.9, 0.9, 0.9)
+    assert (busy["hours"], busy["share_above"]) == (pytest.approx(100 / 60), pytest.approx(0.9))
+    assert (calm["device"], calm["p99"], calm["share_above"]) == ("n2", 0.05, 0)
+    assert _rows(rig, "saturation_quantiles", since="1d", limit="0.95")[0]["share_above"] == 0
+    assert _rows(rig, "saturation_quantiles", since="1d", top="1") == [busy]
 
 
 def test_values_are_bound_and_not_pasted(fleet: Rig) -> None:
