@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
-from engine_rig import BASE, DELTA, MINUTE, SUM_COLUMNS, Rig, Series, slo
+from engine_rig import BASE, DELTA, HISTOGRAM_COLUMNS, MINUTE, SUM_COLUMNS, Rig, Series, slo
 
 from sloengine.model import Counts, Matcher, Selector, Sli, Source
 
-CALLS = "traces.span.metrics.calls"
+CALLS, DURATION = "traces.span.metrics.calls", "traces.span.metrics.duration"
 
 
 def _is(status: str) -> tuple[Selector, ...]:
@@ -83,3 +83,26 @@ def test_weights_that_are_no_whole_numbers_are_rounded_at_random(rig: Rig) -> No
     counts = _counts(rig)
     assert counts.good == sum(drawn)
     assert counts.squares[0] == pytest.approx(_square(drawn), rel=0.005)
+
+
+FAST = Sli(
+    good=(Selector(Source.HISTOGRAM, DURATION, (Matcher("value", "<=", "1"),)),),
+    total=(Selector(Source.HISTOGRAM, DURATION),),
+)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"), [("c", (12, 8, 0)), ("", (0, 0, 20))], ids=["of weight 4", "unknown"]
+)
+def test_durations_of_sampled_spans_are_estimates_too(rigs, threshold: str, expected: tuple[float, ...]) -> None:  # type: ignore[no-untyped-def]
+    rig = rigs(slos=[slo(sli=FAST, by=("region",))])
+    at = BASE + MINUTE
+    extra = (("sampling.method", "extrapolated"), ("edge.sampling.threshold", threshold))
+    series = Series(temporality=DELTA, start=BASE, extra=extra)
+    row = series.row(DURATION, "s", at, at + timedelta(seconds=2), None)
+    # Scale 0: twelve in (0.5, 1], eight in (1, 2].
+    rig.store.insert("otel_metrics_exponential_histogram", HISTOGRAM_COLUMNS, [[*row, 20, 0, 0, -1, [12, 8]]])
+    counts = _counts(rig)
+    assert (counts.good, counts.bad, counts.unknown) == expected
+    if threshold:
+        assert counts.squares == (48, 32)

@@ -21,7 +21,9 @@ WITH
             AND Minute >= {lo:DateTime('UTC')} AND Minute < {hi:DateTime('UTC')} AND Items > 0
     ),
     banded AS (
-        SELECT Measure, D, Own, Minute, Items, Cell.3 AS C, Bridge, Shift,
+        SELECT Measure, D, Own, Minute, Items, Cell.3 AS C, Bridge, Shift, JSONExtract(Own, 'Map(String, String)') AS Told,
+-- include asked_squares
+            AS Squared,
             -- (low, high]: a middle, and zero, stand for themselves.
             ifNull(toString(arrayLastOrNull(c -> if(Cell.1 = Cell.2, Cell.1 > c, Cell.1 >= c), F.4)), '-inf') AS Gt,
             ifNull(toString(arrayFirstOrNull(c -> Cell.2 <= c, F.4)), 'inf') AS Le
@@ -29,9 +31,11 @@ WITH
     ),
     fresh AS (
         SELECT Measure, D, Minute, toJSONString(CAST(mapSort(mapUpdate(JSONExtract(Own, 'Map(String, String)'), map('gt', Gt, 'le', Le))), 'Map(String, String)')) AS Attributes,
-            tuple(round(sum(C), 6), round(sum(C), 6), max(Items), toUInt64(0), round(sum(C * Bridge), 6), round(sum(C * Shift), 6)) AS Figures
+            any(Squared) AS S, S IS NULL AS Unknown,
+            tuple(if(Unknown, 0, round(sum(C), 6)), if(Unknown, 0, round(sum(C) * ifNull(S, 0), 6)), if(Unknown, 0, max(Items)),
+                if(Unknown, toUInt64(round(sum(C))), 0), if(Unknown, 0, round(sum(C * Bridge), 6)), if(Unknown, 0, round(sum(C * Shift), 6))) AS Figures
         FROM banded
         GROUP BY Measure, D, Own, Minute, Gt, Le
-        HAVING Figures.1 > 0
+        HAVING Figures.1 > 0 OR Figures.4 > 0
     ),
 -- include settle_counts

@@ -47,7 +47,7 @@ WITH
     fresh AS (
         SELECT Measure, D, Minute,
 -- include asked_key
-            ,
+            , mapFromArrays(F.2, Asked) AS Told,
 -- include asked_squares
             AS Squared, Squared IS NULL AS Unknown,
             -- Rounded to a millionth: floats are added in any order, and a re-run must write nothing.
