@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sloengine.jobs.deps import Deps
-from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch, fold_days
+from sloengine.jobs.fold import CUMULATIVE, Kind, Run, Sources, Work, asked, fold_batch
 from sloengine.model import Source
-from sloengine.rollup.plan import HOUR, MINUTE, Batch, Piece, batches, floor_minute, joined, pieces, room_of, runs
+from sloengine.rollup.plan import MINUTE, Batch, Piece, batches, floor_minute, joined, pieces, room_of, runs
 from sloengine.times import utc
 
 RETENTION = timedelta(days=39)
@@ -44,16 +43,6 @@ def plan_work(engine: Deps, sources: Sources, since: datetime, until: datetime, 
         room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
         plan += [(kind, batch) for batch in joined(batches(found, room), room)]
     return plan
-
-
-def fold_hours(engine: Deps, hours: Iterable[datetime], revision: int) -> None:
-    """Refold the hours in which a minute was recomputed, a day of them at a time, and these days."""
-    by_day: dict[date, list[datetime]] = {}
-    for hour in sorted(hours):
-        by_day.setdefault(hour.date(), []).append(hour)
-    for listed in by_day.values():
-        engine.store.run("fold_hours", hours=listed, lo=listed[0], hi=listed[-1] + HOUR, revision=revision)
-    fold_days(engine.store, hours, revision)
 
 
 def _with_dependants(engine: Deps, sources: Sources, kind: Kind, plan: list[Piece], now: datetime) -> list[Piece]:
