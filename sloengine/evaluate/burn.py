@@ -45,11 +45,17 @@ def budget_of(
 
     An objective that changed is not retroactive: each event is allowed for by the target of its own time.
     """
-    valid = math.fsum([c.valid for _, c in parts])
+    if len(parts) == 1:
+        # Nearly all windows: exact sums of one number cost more than all else here.
+        ((target, counts),) = parts
+        valid, spent = counts.valid, float(counts.bad)
+        allowed = (1 - target) * valid
+    else:
+        valid = math.fsum([c.valid for _, c in parts])
+        allowed = math.fsum([(1 - t) * c.valid for t, c in parts])
+        spent = math.fsum([c.bad for _, c in parts])
     if not valid:
         return None
-    allowed = math.fsum([(1 - t) * c.valid for t, c in parts])
-    spent = math.fsum([c.bad for _, c in parts])
     remaining = 1 - spent / allowed if allowed else 1 - spent
     left_s = remaining * (allowed / valid) * length.total_seconds()
     return Budget(allowed, spent, remaining, left_s, _exhausts_in(remaining, burn, length), slo.reserve)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 from sloengine.marked import Mark
 from sloengine.model import Source
 from sloengine.rollup.folds import Fold
-from sloengine.rollup.plan import Batch
+from sloengine.rollup.plan import HOUR, Batch
 from sloengine.rollup.roaming import Roaming
 from sloengine.store.client import Store
 from sloengine.times import unix_ms
@@ -180,6 +181,20 @@ def _reach(statement: str, batch: Batch, common: dict[str, Any]) -> dict[str, An
             return {"from": batch.lo}
         case _:
             return {}
+
+
+def fold_hours(store: Store, hours: Iterable[datetime], revision: int, measures: Sequence[str] = ()) -> None:
+    """Refold the hours in which a minute was recomputed, a day at a time, and these days; of all measures, or those named.
+
+    Whoever writes ``count_minutes`` owes them this: windows read an hour's minutes as its last folding put them together.
+    """
+    ordered = sorted(hours)
+    for _, listed in groupby(ordered, key=datetime.date):
+        part = list(listed)
+        given = {"hours": part, "lo": part[0], "hi": part[-1] + HOUR, "measures": list(measures), "revision": revision}
+        store.run("fold_hour_minutes", **given)
+        store.run("fold_hours", **given)
+    fold_days(store, ordered, revision)
 
 
 def fold_days(store: Store, hours: Iterable[datetime], revision: int) -> None:

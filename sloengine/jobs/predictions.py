@@ -16,7 +16,7 @@ from typing import Any
 from sloengine.evaluate.calibration import Calibration, ScoreBin, judge_calibration
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import Derived, settle
-from sloengine.jobs.fold import Run, asked, fold_days
+from sloengine.jobs.fold import Run, asked, fold_hours
 from sloengine.marked import UNSETTLED
 from sloengine.model import Source
 from sloengine.rollup.folds import Fold, fingerprint
@@ -166,7 +166,7 @@ def derive_predictions(
         for day in sorted(days):
             _judge_day(engine.store, shapes, day, run)
         hours |= days
-    fold_hours(engine.store, hours, shapes.measures, run.revision)
+    fold_hours(engine.store, hours, run.revision, shapes.measures)
     with transaction(engine.state) as connection:
         set_watermark(connection, mark, now - timedelta(seconds=engine.settings.engine.insert_limit_s))
     return hours
@@ -238,15 +238,6 @@ def _count(store: Store, shapes: Shapes, piece: Piece, now: datetime, run: Run) 
     hours = piece.by_hour() if shapes.ece else None
     if hours:
         store.run("predictions_bins", **common, **hours.parameters(margin), measures=[BINS])
-
-
-def fold_hours(store: Store, hours: Iterable[datetime], measures: Sequence[str], revision: int) -> None:
-    """Refold these hours of some measures, a day of them at a time, and these days."""
-    ordered = sorted(hours)
-    for _, listed in groupby(ordered, key=datetime.date):
-        part = list(listed)
-        store.run("predictions_hours", hours=part, measures=measures, lo=part[0], hi=part[-1] + HOUR, revision=revision)
-    fold_days(store, ordered, revision)
 
 
 # --- calibration

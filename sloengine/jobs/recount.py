@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import (
@@ -17,10 +16,9 @@ from sloengine.jobs.fold import (
     Work,
     asked,
     fold_batch,
-    fold_days,
 )
 from sloengine.model import Source
-from sloengine.rollup.plan import HOUR, MINUTE, Batch, Piece, batches, floor_minute, joined, pieces, room_of, runs
+from sloengine.rollup.plan import MINUTE, Batch, Piece, batches, floor_minute, joined, pieces, room_of, runs
 from sloengine.store.client import Store
 from sloengine.times import utc
 
@@ -72,16 +70,6 @@ def plan_work(engine: Deps, sources: Sources, since: datetime, now: datetime, on
         room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
         plan += [(kind, batch) for batch in joined(batches(found, room), room)]
     return plan
-
-
-def fold_hours(engine: Deps, hours: Iterable[datetime], revision: int) -> None:
-    """Refold the hours in which a minute was recomputed, a day of them at a time, and these days."""
-    by_day: dict[date, list[datetime]] = {}
-    for hour in sorted(hours):
-        by_day.setdefault(hour.date(), []).append(hour)
-    for listed in by_day.values():
-        engine.store.run("fold_hours", hours=listed, lo=listed[0], hi=listed[-1] + HOUR, revision=revision)
-    fold_days(engine.store, hours, revision)
 
 
 def _with_dependants(engine: Deps, sources: Sources, kind: Kind, plan: list[Piece], now: datetime) -> list[Piece]:

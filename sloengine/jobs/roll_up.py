@@ -10,10 +10,10 @@ from sloengine.jobs.correct import correct, corrected
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive_all import derive_all
 from sloengine.jobs.excluded import note_marked, unmarked_since
-from sloengine.jobs.fold import Run, Sources, marks_asked
+from sloengine.jobs.fold import Run, Sources, fold_hours, marks_asked
 from sloengine.jobs.history import EPOCH, ingest_marks, ingested, note_paid, work_off
 from sloengine.jobs.marks import drop_marks, move_marks, read_marks
-from sloengine.jobs.recount import RETENTION, believable, fold_hours, plan_work, recompute
+from sloengine.jobs.recount import RETENTION, believable, plan_work, recompute
 from sloengine.jobs.rollouts import publish_targets
 from sloengine.model import Source
 from sloengine.rollup.folds import FRESHNESS, fingerprint
@@ -73,7 +73,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
         hours |= _roll_up_freshness(engine, since, begin, now, revision)
     again = [(c.since, now) for c in changes]
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
-    fold_hours(engine, hours, revision)
+    fold_hours(engine.store, hours, revision)
     note_paid(engine)
     corrected(engine, changes, now)
     if judged:

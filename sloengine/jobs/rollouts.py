@@ -7,8 +7,8 @@ from typing import Any
 
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import Derived, settle
-from sloengine.jobs.fold import Run
-from sloengine.jobs.predictions import CLOCK_AHEAD, EPOCH, KEPT, fold_hours
+from sloengine.jobs.fold import Run, fold_hours
+from sloengine.jobs.predictions import CLOCK_AHEAD, EPOCH, KEPT
 from sloengine.model import DIMENSIONS, RolloutTarget, Source
 from sloengine.rollup.folds import Fold, fingerprint
 from sloengine.rollup.plan import floor_hour, floor_minute
@@ -54,7 +54,7 @@ def derive_rollouts(
     touched: set[datetime] = set()
     for rollout in sorted(named):
         touched |= _count(engine, shape, rollout, now, Run(run.revision, cause, run.corrections))
-    fold_hours(engine.store, touched, [DEVICES], run.revision)
+    fold_hours(engine.store, touched, run.revision, [DEVICES])
     with transaction(engine.state) as connection:
         set_watermark(connection, mark, now - timedelta(seconds=engine.settings.engine.insert_limit_s))
     return touched

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.jobs.deps import Deps
-from sloengine.jobs.fold import CUMULATIVE, Corrections, Kind, Run, Sources, Work, fold_batch
-from sloengine.jobs.recount import RETENTION, fold_hours, look_back
+from sloengine.jobs.fold import CUMULATIVE, Corrections, Kind, Run, Sources, Work, fold_batch, fold_hours
+from sloengine.jobs.recount import RETENTION, look_back
 from sloengine.model import Source
 from sloengine.rollup.folds import folds_of
 from sloengine.rollup.plan import MAX_HOLE, batches, floor_minute, hours_of, pieces
@@ -147,7 +147,7 @@ def _count_again(engine: Deps, scope: Scope, plan: Sequence[Work], run: Run, pro
         fold_batch(engine.store, scope.sources, (kind, batch), start, run)
     # Newer than what the engine folded meanwhile of minutes that were not counted again yet.
     revision = max(run.revision, int(engine.clock().timestamp() * 1000))
-    fold_hours(engine, hours_of(batch for _, batch in plan), revision)
+    fold_hours(engine.store, hours_of(batch for _, batch in plan), revision)
     progress(len(plan), len(plan))
     span = {"from": scope.since - MAX_HOLE, "until": scope.until + MAX_HOLE}
     return int(engine.store.rows("backfill_changed", revision=run.revision, **span)[0]["Changed"])

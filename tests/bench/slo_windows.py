@@ -64,9 +64,9 @@ def _few(url: str) -> list[dict[str, Any]]:
     _bare(store, SLOS)
     for lo, hi in _days_made():
         _minutes(store, SLOS, lo, hi)
-    _hours(store)
-    _settle(store)
     frame = frame_of(_slos(SLOS), (), AT)
+    _hours(store, frame)
+    _settle(store)
     with EngineProcess(url, "few", Job(_evaluator, (SLOS,))) as engine:
         works: dict[str, Callable[[], Any]] = {
             "bare": lambda: _native(store, _bare_sql(frame), {}),
@@ -149,7 +149,7 @@ def _many(url: str) -> list[dict[str, Any]]:
     _bare_ragged(store, MANY, ragged)
     for lo, hi in ragged:
         _minutes(store, MANY, lo, hi)
-    _hours(store)
+    _hours(store, frame)
     _settle(store)
     with EngineProcess(url, "many", Job(_evaluator, (MANY,))) as engine:
         first_s, counts = engine.do("counts")
@@ -277,8 +277,8 @@ def _minutes(store: Store, slos: int, begin: datetime, end: datetime) -> None:
         )
 
 
-def _hours(store: Store) -> None:
-    """From the other side's hours; days from them by the engine's own statement."""
+def _hours(store: Store, frame: Frame) -> None:
+    """From the other side's hours; days from them, and minutes of those that an edge divides, by the engine's own statements."""
     lo = floor_hour(AT - DAYS * DAY)
     for day, end in _by_day(lo, AT + MINUTE):
         store.command(
@@ -288,6 +288,8 @@ def _hours(store: Store) -> None:
             FROM bare_hours WHERE bucket >= {_moment(day)} AND bucket < {_moment(end)}"""
         )
     fold_days(store, [lo + n * DAY for n in range(DAYS + 1)], 1)
+    for hour in _asked(frame)["ragged_hours"]:
+        store.run("fold_hour_minutes", hours=[hour], lo=hour, hi=hour + HOUR, measures=[], revision=1)
 
 
 def _settle(store: Store) -> None:
@@ -297,13 +299,14 @@ def _settle(store: Store) -> None:
     for table in ("bare_minutes", "count_minutes"):
         for day in sorted(read) if table in tables else ():
             store.command(f"OPTIMIZE TABLE {table} PARTITION '{day}' FINAL")
-    for table in ("bare_hours", "count_hours", "count_days"):
+    for table in ("bare_hours", "count_hour_minutes", "count_hours", "count_days"):
         if table in tables:
             store.command(f"OPTIMIZE TABLE {table} FINAL")
     recent = {"count_minutes": ("Minute", 2 * MINUTE), "count_hours": ("Hour", HOUR), "count_days": ("Day", DAY)}
     for table, (time_column, span) in recent.items():
         names = f"{KEYS}, {time_column}, Events, Squares, Items, {'Cause' if time_column == 'Minute' else 'Last'}"
         _rewrite(store, table, names, time_column, span)
+    _rewrite(store, "count_hour_minutes", f"{KEYS}, Hour, Held, Events, Squares, Items", "Hour", HOUR)
     if "bare_minutes" in tables:
         _rewrite(store, "bare_minutes", "slo, bucket, good, total", "bucket", 2 * MINUTE)
         _rewrite(store, "bare_hours", "slo, bucket, good, total", "bucket", HOUR)

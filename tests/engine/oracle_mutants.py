@@ -149,6 +149,14 @@ MUTANTS = (
         "prediction",
     ),
     _of(
+        "an hour's minutes are put together once",
+        "fold_hour_minutes",
+        "HAVING Now != Was",
+        "HAVING Now != Was AND Was = 0",
+        "sum",
+        late=True,
+    ),
+    _of(
         "hours are folded once", "fold_hours", "HAVING Now != Was", "HAVING Now != Was AND Was.3 = 0", "sum", late=True
     ),
 )

@@ -279,7 +279,7 @@ def test_a_crash_between_send_and_mark_repeats_the_same_key(rig: Rig, monkeypatc
     _one_page(rig)
 
 
-DIES_AT = {"middle of roll-up": "fold_sums", "before the hours": "fold_hours"}
+DIES_AT = {"middle of roll-up": "fold_sums", "before the hours": "fold_hour_minutes", "between the hours": "fold_hours"}
 
 
 @pytest.mark.parametrize("point", [*DIES_AT, "before the watermark", "before the statuses", "export"])

@@ -3,9 +3,14 @@ SELECT KeyId, Measure, ServiceName AS service, ModelName AS model, ModelVersion 
     RolloutId AS rollout, Wave AS wave, Hardware AS hardware, DeviceId AS device, Attributes
 FROM (
     SELECT DISTINCT KeyId, Measure, ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Wave, Hardware, DeviceId, Attributes
+    FROM count_hour_minutes
+    WHERE ({all:Bool} OR KeyId IN {ids:Array(UInt64)}) AND Hour IN {ragged_hours:Array(DateTime('UTC'))} AND Measure IN {measures:Array(String)}
+    UNION ALL
+    SELECT DISTINCT KeyId, Measure, ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Wave, Hardware, DeviceId, Attributes
     FROM count_minutes
     WHERE ({all:Bool} OR KeyId IN {ids:Array(UInt64)}) AND toStartOfHour(Minute) IN {ragged_hours:Array(DateTime('UTC'))}
         AND Measure IN {measures:Array(String)}
+-- include window_unkept
     UNION ALL
     SELECT DISTINCT KeyId, Measure, ServiceName, ModelName, ModelVersion, Region, GatewayId, RolloutId, Wave, Hardware, DeviceId, Attributes
     FROM count_days
