@@ -58,6 +58,8 @@ class Deps:
     folds_held: tuple[Catalogue, tuple[Fold, ...]] | None = None
     fitted: tuple[Catalogue, datetime, Fitted] | None = None
     """What of the catalogue fits into a tick, since when, where not all of it does."""
+    behind: bool = True
+    """Whether a roll-up, this engine's or another's, may have left hours behind that it should have folded."""
     counted_until: datetime | None = None
     deaf_until: datetime | None = None
     """When a tick last failed, or the engine came back after a pause: until then nobody could have been heard."""

@@ -25,12 +25,14 @@ from sloengine.rollup.plan import (
     stretches,
 )
 from sloengine.state.database import set_watermark, transaction, watermark
-from sloengine.times import utc
+from sloengine.times import unix_ms, utc
 
 log = logging.getLogger("sloengine.jobs")
 
 FRESH = "fresh"
 """Marks the fold that silence was judged under."""
+HOURS = "hours"
+"""When the last roll-up folded the hours over all that it wrote."""
 CATCH_UP = timedelta(minutes=3)
 """How long gateways get to deliver what they held back while the store was away, before silence is judged."""
 
@@ -49,8 +51,9 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     if fresh_until and fresh not in read_marks(engine, FRESH):
         # Nodes are told apart by something new: all that was judged is judged again.
         fresh_until = EPOCH
-    revision = int(now.timestamp() * 1000)
+    revision = unix_ms(now)
     changes = correct(engine, now)
+    left_behind, engine.behind = _left_behind(engine), True
     parts = [(plan_work(engine, sources, since, now), "backfill" if since == EPOCH else "arrival")]
     # What came in since the watermark is counted as it is corrected now anyway.
     parts += [(plan_work(engine, sources, c.since, now, c.only), c.cause) for c in changes if c.since < since]
@@ -63,7 +66,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
             recompute(engine, sources, work, Run(revision, cause, engine.corrections))
             done += 1
             progress(done, total)
-    hours = hours_of(batch for plan, _ in parts for _, batch in plan)
+    hours = left_behind | hours_of(batch for plan, _ in parts for _, batch in plan)
     hours |= work_off(engine, sources, now, Run(revision, "backfill", engine.corrections))
     engine.store.run("hear_nodes", since=since, until=now, quarantine=list(engine.corrections.quarantine))
     judged = _may_judge_silence(engine, now)
@@ -74,6 +77,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     again = [(c.since, now) for c in changes]
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
     fold_hours(engine.store, hours, revision)
+    _note_folded(engine, now)
     note_paid(engine)
     corrected(engine, changes, now)
     if judged:
@@ -86,6 +90,21 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
         move_marks(engine, {fresh: now})
         note_marked(engine, now)
     return total
+
+
+def _left_behind(engine: Deps) -> set[datetime]:
+    """Hours over minutes that a roll-up wrote which did not end: jobs move their marks before hours are folded."""
+    with transaction(engine.state) as connection:
+        folded = watermark(connection, HOURS)
+    if not engine.behind or folded is None:
+        return set()
+    return {utc(row["Hour"]) for row in engine.store.rows("unfolded_hours", revision=unix_ms(folded))}
+
+
+def _note_folded(engine: Deps, now: datetime) -> None:
+    with transaction(engine.state) as connection:
+        set_watermark(connection, HOURS, now)
+    engine.behind = False
 
 
 def _count_left_out(engine: Deps, sources: Sources, since: datetime, now: datetime) -> None:

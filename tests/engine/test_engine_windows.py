@@ -7,13 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
-from engine_rig import MINUTE, Rig
+from engine_rig import BASE, MINUTE, Rig
 
+from sloengine import jobs
+from sloengine.errors import StoreUnavailable
 from sloengine.jobs.fold import fold_hours
 from sloengine.rollup.plan import HOUR, floor_hour
-from sloengine.times import utc
+from sloengine.times import unix_ms, utc
+
+rollup = import_module("sloengine.jobs.roll_up")
 
 BEGIN, DAY = datetime(2026, 3, 1, tzinfo=UTC), timedelta(days=1)
 MEASURES, KEYS, DAYS = ("requests", "covered"), 6, 3
@@ -164,3 +169,27 @@ def test_a_revised_minute_rewrites_its_own_row_and_no_other(rig: Rig) -> None:
         "SELECT Hour, DeviceId, has(Events, 5.) AS there FROM count_hour_minutes WHERE Revision = 5"
     )
     assert (utc(row["Hour"]), row["DeviceId"], row["there"]) == (BEGIN + HOUR, "node-0", 1)
+
+
+@pytest.mark.parametrize("how", ["killed", "failed"])
+def test_what_a_roll_up_that_did_not_end_left_behind_is_folded_by_the_next(
+    rig: Rig, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs move their marks when they have written minutes: nothing would touch these hours again."""
+    dice = random.Random(5)
+    told = Told(rig, dice, revision=unix_ms(BASE) - 1)
+    fold_hours(rig.store, told.write(KEYED, BEGIN, BEGIN + DAYS * DAY, 0.4), told.revision)
+    jobs.roll_up(rig.deps, BASE)
+    the_same(told, dice)
+    monkeypatch.setattr(rollup, "derive_all", lambda *_: told.write(KEYED, BEGIN, BEGIN + DAY, 0.3))
+    monkeypatch.setattr(rollup, "fold_hours", _away)
+    told.revision = unix_ms(BASE + MINUTE) - 1
+    with pytest.raises(StoreUnavailable):
+        jobs.roll_up(rig.deps, BASE + MINUTE)
+    monkeypatch.undo()
+    jobs.roll_up(rig.engine("another") if how == "killed" else rig.deps, BASE + 2 * MINUTE)
+    the_same(told, dice)
+
+
+def _away(*_: object) -> None:
+    raise StoreUnavailable("away")
