@@ -183,23 +183,6 @@ def export(
         _fail("left out, because it is wrong:\n" + "\n".join(map(str, errors)), FOUND)
 
 
-@app.command()
-def status(json_: Json = False) -> None:
-    """Show every SLO as last judged.
-
-    Exits 1 if one is burning or exhausted, 4 if ClickHouse does not answer.
-    """
-    from sloengine.tools.status import status_table
-
-    rows = _read(lambda store: store.sql_rows("SELECT * FROM slo_now ORDER BY Slo, toString(Slice)"))
-    if json_:
-        _say(json.dumps({"slos": rows}, default=str))
-    else:
-        _say(status_table(rows))
-    if any(r["State"] in ("burning", "exhausted") for r in rows):
-        raise SystemExit(FOUND)
-
-
 def _read(action: Callable[[Any], T]) -> T:
     from sloengine.config.settings import load_settings
     from sloengine.store.client import Store
@@ -301,7 +284,11 @@ def _with_engine(action: Callable[[Deps, datetime], Outcome]) -> Outcome:
         return action(deps, clock())
 
 
-cli_slices.register(app, lambda action, json_: _tell(_with_engine(action), json_))
+cli_slices.register(
+    app,
+    lambda action, json_: _tell(_with_engine(action), json_),
+    lambda action, json_: _tell(_read(action), json_),
+)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Commands that set the slices of an SLO side by side: budget, segments. As thin as those in ``cli``, which takes them in."""
+"""Commands that set slices side by side: status, budget, segments. As thin as those in ``cli``, which takes them in."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sloengine.jobs import Deps
+    from sloengine.store.client import Store
     from sloengine.tools.outcome import Outcome
 
     Action = Callable[[Deps, datetime], Outcome]
+    Reading = Callable[[Store], Outcome]
 
 Name = Annotated[str, typer.Argument(help="Name of an SLO.", metavar="SLO")]
 At = Annotated[str | None, typer.Option(help="The moment to look at, such as 2026-11-24T10:05; now if not set.")]
@@ -21,8 +23,33 @@ Chosen = Annotated[str | None, typer.Option("--slice", help="Such as model=m,reg
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def register(app: typer.Typer, tell: Callable[[Action, bool], None]) -> None:
-    """Add the commands; ``tell`` runs an action on an engine of these settings and prints what it found."""
+def register(app: typer.Typer, tell: Callable[[Action, bool], None], read: Callable[[Reading, bool], None]) -> None:
+    """Add the commands; ``tell`` runs an action on an engine of these settings, ``read`` on its store; they print what it found."""
+
+    @app.command()
+    def status(
+        name: Annotated[str | None, typer.Argument(help="Only this SLO.", metavar="SLO")] = None,
+        *,
+        by: Annotated[
+            str | None,
+            typer.Option(
+                help='Judge it by other slices than its own, such as region or model,gateway; "" for all in one.'
+            ),
+        ] = None,
+        at: Annotated[str | None, typer.Option(help="With --by: the moment to look at; now if not set.")] = None,
+        json_: Json = False,
+    ) -> None:
+        """Show every SLO as last judged, or one of them rolled up or drilled down.
+
+        Exits 1 if one is burning or exhausted, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.cut import run_cut
+        from sloengine.tools.status import run_status
+
+        if by is None or name is None:
+            read(lambda store: run_status(store, name, by=by, at=at), json_)
+        else:
+            tell(lambda deps, now: run_cut(deps, name, now, by=by, at=at), json_)
 
     @app.command()
     def budget(name: Name, *, at: At = None, slice_: Chosen = None, json_: Json = False) -> None:

@@ -37,13 +37,13 @@ def write_statuses(engine: Deps, statuses: Sequence[Status], now: datetime) -> N
     last = engine.statuses_written_at
     if last and now - last < STATUS_EVERY:
         return
-    rows = [_status_row(s) for s in statuses]
+    rows = [status_row(s) for s in statuses]
     if rows:
         engine.store.insert("slo_status", list(rows[0]), [list(row.values()) for row in rows])
     engine.statuses_written_at = now
 
 
-def _status_row(s: Status) -> dict[str, object]:
+def status_row(s: Status) -> dict[str, object]:
     """A row of ``slo_status`` by column."""
     burn = {format_duration(b.window.long): b.long_burn for b in s.burns if b.long_burn is not None}
     burn |= {format_duration(b.window.short): b.short_burn for b in s.burns if b.short_burn is not None}

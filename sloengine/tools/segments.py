@@ -95,12 +95,21 @@ def _chosen(slo: Slo, cube: Cube, by: str | None) -> str:
             return declared[0]
         listed = ", ".join(declared or sorted(told)) or "nothing"
         raise Refused(f"say --by: the buckets of {slo.name} can be told apart by {listed}")
+    told_apart(slo, cube, by)
+    return by
+
+
+def told_apart(slo: Slo, cube: Cube, by: str) -> None:
+    """
+    Raises:
+        Refused: the SLO's buckets don't tell this dimension or attribute.
+    """
+    told = _told(slo, cube)
     if by not in told:
         raise Refused(
             f"the buckets of {slo.name} don't tell {by} apart{nearest(by, told)}. They hold what an SLO names in `by` or"
             f" `where`: name it there, and run `sloengine backfill` for what has passed"
         )
-    return by
 
 
 def _told(slo: Slo, cube: Cube) -> set[str]:

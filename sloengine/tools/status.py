@@ -6,9 +6,41 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from sloengine.store.client import Store
 from sloengine.times import format_duration
+from sloengine.tools.outcome import FOUND, OK, Outcome, Refused, nearest, refusal
 
 HEAD = ("SLO", "SLICE", "TARGET", "NOW", "95 % INTERVAL", "BUDGET LEFT", "LASTS", "COVERAGE", "STATE")
+
+
+def run_status(store: Store, name: str | None, *, by: str | None, at: str | None) -> Outcome:
+    """What was last said of every SLO, or of one; exit 1 if one is burning or exhausted.
+
+    Raises:
+        StoreUnavailable: ClickHouse does not answer.
+    """
+    try:
+        if by is not None:
+            raise Refused("--by cuts one SLO: say which")
+        if at is not None:
+            raise Refused("--at needs --by; what was said at a moment, `sloengine explain --at` tells")
+        rows = _said(store, name)
+    except Refused as error:
+        return refusal(error)
+    over = any(row["State"] in ("burning", "exhausted") for row in rows)
+    return Outcome(status_table(rows), {"slos": rows}, FOUND if over else OK)
+
+
+def _said(store: Store, name: str | None) -> list[dict[str, Any]]:
+    rows = store.sql_rows("SELECT * FROM slo_now ORDER BY Slo, toString(Slice)")
+    if name is None:
+        return rows
+    mine = [row for row in rows if row["Slo"] == name]
+    if not mine:
+        raise Refused(
+            f"no SLO of this name was judged in the last hour: '{name}'{nearest(name, {r['Slo'] for r in rows})}"
+        )
+    return mine
 
 
 def status_table(rows: Sequence[Mapping[str, Any]]) -> str:

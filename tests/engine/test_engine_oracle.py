@@ -21,8 +21,8 @@ from oracle_rig import Difference, Run, differences
 
 from sloengine.store import client
 
-AT_ONCE = 2000
-HISTORIES = int(os.environ.get("SLOENGINE_ORACLE_HISTORIES", str(AT_ONCE)))
+AT_ONCE = 1000
+HISTORIES = int(os.environ.get("SLOENGINE_ORACLE_HISTORIES", str(2 * AT_ONCE)))
 SEED = int(os.environ.get("SLOENGINE_TEST_SEED", "1"))
 ROUNDS_MAX = 8
 BROKEN = 400
