@@ -24,7 +24,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 
 def register(app: typer.Typer, tell: Callable[[Action, bool], None], read: Callable[[Reading, bool], None]) -> None:
-    """Add the commands; ``tell`` runs an action on an engine of these settings, ``read`` on its store; they print what it found."""
+    """Add the commands; ``tell`` runs an action on an engine of these settings, ``read`` on its store."""
 
     @app.command()
     def status(
