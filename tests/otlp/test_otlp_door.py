@@ -137,7 +137,11 @@ def test_a_decompression_bomb_is_given_up_at_the_limit() -> None:
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(b"abc")[:-3], gzip.compress(one_span()) + b"trailing"])
+@pytest.mark.parametrize(
+    "body",
+    [b"not gzip", gzip.compress(b"abc")[:-3], gzip.compress(one_span()) + b"trailing"],
+    ids=["no gzip", "cut off", "something behind it"],
+)
 def test_broken_gzip_is_bad_input(body: bytes) -> None:
     assert post("/v1/traces", body, GZIP).status_code == 400
 
