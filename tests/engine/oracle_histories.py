@@ -180,7 +180,8 @@ def plans(kinds: Sequence[str]) -> st.SearchStrategy[Plan]:
     return st.builds(
         Plan,
         kinds=st.lists(st.sampled_from(kinds), min_size=1, max_size=3, unique=True).map(tuple),
-        devices=st.lists(st.integers(0, len(DEVICES) - 1), min_size=1, max_size=2, unique=True).map(tuple),
+        # One in five has a clock that is off: what is known of clocks goes with every statement.
+        devices=st.lists(st.sampled_from([0, 1, *[2, 3, 4, 5] * 4]), min_size=1, max_size=2, unique=True).map(tuple),
         gateways=st.lists(st.sampled_from([0, 0, 0, 1, 1, 2, 3]), min_size=1, max_size=2).map(tuple),
         steps=st.integers(1, 8),
         step_s=st.sampled_from([5, 20, 60]),
