@@ -107,8 +107,8 @@ def told_apart(slo: Slo, cube: Cube, by: str) -> None:
     told = _told(slo, cube)
     if by not in told:
         raise Refused(
-            f"the buckets of {slo.name} don't tell {by} apart{nearest(by, told)}. They hold what an SLO names in `by` or"
-            f" `where`: name it there, and run `sloengine backfill` for what has passed"
+            f"the buckets of {slo.name} don't tell {by} apart: they hold what an SLO names in `by` or `where`; name it"
+            f" there, and run `sloengine backfill` for what has passed{nearest(by, told)}"
         )
 
 

@@ -68,7 +68,7 @@ def test_an_earlier_moment(told: Rig) -> None:
 @pytest.mark.parametrize(
     ("name", "by", "words"),
     [
-        ("success", "modle", "don't tell modle apart; did you mean model?"),
+        ("success", "modle", "has passed; did you mean model?"),
         ("success", "region,k8s.pod.name", "don't tell k8s.pod.name apart"),
         ("sucess", "region", "no SLO is called 'sucess'; did you mean success?"),
     ],

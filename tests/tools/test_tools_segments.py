@@ -127,7 +127,7 @@ def test_any_slo_over_the_same_buckets_can_be_told_apart_by_what_they_hold(told:
         ({"name": "acuracy"}, "did you mean accuracy"),
         (
             {"name": "whole", "by": "edge.segment.stroke"},
-            "don't tell edge.segment.stroke apart; did you mean edge.segment.site",
+            "has passed; did you mean edge.segment.site",
         ),
         ({"name": "whole", "by": "device"}, "don't tell device apart"),
         ({"name": "accuracy", "slice_": "region=mars"}, "no such slice"),
