@@ -41,9 +41,7 @@ test: setup ## lint, types, and the whole fast suite
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	@# Two at a time; what is timed, and what starts whole fleets, alone.
-	.venv/bin/pytest -n 2 --dist worksteal --ignore tests/e2e --ignore tests/collector
-	.venv/bin/pytest tests/collector tests/e2e
+	.venv/bin/pytest
 
 soak: setup ## 50,000 random histories against the oracle, and whether it notices a broken engine (an hour)
 	SLOENGINE_TEST_SEED=$${SLOENGINE_TEST_SEED:-$$RANDOM} SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py

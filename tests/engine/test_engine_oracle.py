@@ -67,7 +67,6 @@ def _report(rigs: Callable[..., Rig], world: World, histories: Sequence[History]
     return f"{told}\n{world}\nsmallest:\n{_smallest(rigs, world, histories[first.history])}"
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("batch", range(-(-HISTORIES // AT_ONCE)))
 def test_every_slice_and_window_is_what_brute_force_over_what_was_delivered_says(
     rigs: Callable[..., Rig], batch: int

@@ -253,7 +253,6 @@ def _differences(found: dict, wanted: dict) -> dict:
     return {k: (found.get(k), wanted.get(k)) for k in sorted(keys, key=str)[:5]}
 
 
-@pytest.mark.long
 def test_buckets_are_what_brute_force_over_the_raw_points_says(rigs: Callable[..., Rig]) -> None:
     seed = int(os.environ.get("SLOENGINE_TEST_SEED", str(random.randrange(10**6))))
     print(f"seed {seed}")
