@@ -133,7 +133,7 @@ def _up(value: float, step: Decimal) -> Decimal:
 
 
 def _exact(value: float) -> Decimal:
-    return Decimal(repr(round(value, 9)))
+    return Decimal(f"{value:.12g}")
 
 
 def _step(allowed: float, digits: int) -> Decimal:
