@@ -33,9 +33,14 @@ def burn_rate(counts: Counts, target: float) -> float | None:
 
 
 def budget_remaining(counts: Counts, target: float) -> float | None:
-    """Share of the window's budget that is left: 1 untouched, 0 spent, negative overspent; None without valid events."""
+    """Share of the window's budget that is left: 1 untouched, 0 spent, negative overspent; None without valid events.
+
+    Where nothing bad is allowed there is no share of it: it is untouched, or spent.
+    """
     burn = burn_rate(counts, target)
-    return None if burn is None else 1 - burn
+    if burn is None:
+        return None
+    return 1 - burn if target < 1 else float(not burn)
 
 
 def budget_of(
@@ -56,7 +61,7 @@ def budget_of(
         spent = math.fsum([c.bad for _, c in parts])
     if not valid:
         return None
-    remaining = 1 - spent / allowed if allowed else 1 - spent
+    remaining = 1 - spent / allowed if allowed else float(not spent)
     left_s = remaining * (allowed / valid) * length.total_seconds()
     return Budget(allowed, spent, remaining, left_s, _exhausts_in(remaining, burn, length), slo.reserve)
 

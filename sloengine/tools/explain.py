@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +42,10 @@ from sloengine.tools.outcome import Outcome, Refused, find_slo, group_of, moment
 from sloengine.tools.paste import literal, paste
 from sloengine.tools.selection import MOMENT, in_words, nodes_kept, rows_of, shares, value_of
 
+EMPTY_YEAR = 1970
+"""Of the time that ClickHouse gives where there is none."""
+PATIENCE_S = 20.0
+"""How long a roll-up that is under way is waited for: what its minutes say is not in the hours yet that windows sum."""
 TOP = 10
 """Bucket keys that are listed; all of them are in the sums."""
 COMPARED = {"State": "state", "Sli": "sli", "Good": "good", "Bad": "bad", "Unknown": "unknown", "Target": "target"}
@@ -115,11 +120,23 @@ def run_explain(
         if slo.components:
             parts = ", ".join(c.slo for c in slo.components)
             raise Refused(f"{name} is composed of other SLOs and counts nothing itself; explain one of {parts}")
-        subject, others = _subject(engine, slo, moment, group_of(slice_) if slice_ else None)
+        found = _settled(engine, slo, moment, group_of(slice_) if slice_ else None, now)
     except Refused as error:
         return refusal(error)
-    found = explanation(subject, others, now)
     return Outcome(render(found, sql=sql), found)
+
+
+def _settled(engine: Deps, slo: Slo, at: datetime, wanted: Group | None, now: datetime) -> dict[str, Any]:
+    """The chain as it is between two roll-ups; if they don't end in time, as it is, with how many hours lag behind."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        subject, others = _subject(engine, slo, at, wanted)
+        before = _unfolded(subject)
+        if not before or time.monotonic() >= until:
+            found = {**explanation(subject, others, now), "unfolded_hours": max(before, _unfolded(subject))}
+            if not found["unfolded_hours"] or time.monotonic() >= until:
+                return found
+        time.sleep(0.5)
 
 
 def _subject(engine: Deps, slo: Slo, at: datetime, wanted: Group | None) -> tuple[Subject, list[Status]]:
@@ -256,8 +273,14 @@ def _buckets(subject: Subject) -> dict[str, Any]:
     values = {**subject.values, "from": subject.start}
     sql = paste(statement("explain_keys"), {**values, "most": TOP}, subject.expressions)
     rows = subject.engine.store.sql_rows(sql)
-    # The client hands times over without a zone.
-    return {"rows": [{**r, "last": utc(r["last"])} for r in rows], "top": TOP, "sql": sql}
+    # The client hands times over without a zone; a key whose buckets were all emptied has none.
+    listed = [{**r, "last": utc(r["last"]) if r["last"].year > EMPTY_YEAR else None} for r in rows]
+    return {"rows": listed, "top": TOP, "sql": sql}
+
+
+def _unfolded(subject: Subject) -> int:
+    """Hours whose minutes are newer than what windows sum."""
+    return int(subject.engine.store.rows("explain_unfolded", **subject.values)[0]["Hours"])
 
 
 def _sums(subject: Subject, windows: Sequence[tuple[str, datetime, datetime, float]]) -> str:

@@ -38,6 +38,11 @@ def render(found: Step, *, sql: bool = True) -> str:
 def _head(found: Step) -> str:
     lines = [f"{found['slo']}   {shown(found['slice'])}   {clock(found['at'])} UTC"]
     lines.append(f"  {found['state'].upper()}: {found['reason']}")
+    if found["unfolded_hours"]:
+        lines.append(
+            f"  a roll-up is under way: {found['unfolded_hours']} hours hold newer minutes than windows sum, so steps 3 and 10"
+            " may be ahead of 4 to 9; ask again when it has ended"
+        )
     if len(found["slices"]) > 1:
         rows = [
             (shown(s["slice"]), s["state"], percent(s["sli"]), percent(s["budget_remaining"], 1))
@@ -106,7 +111,16 @@ def _buckets(b: Step) -> str:
     rows = [(r["Measure"], _key(r), *(r[c] for c in columns), clock(r["last"])) for r in b["rows"]]
     most = f"the {b['top']} busiest" if len(rows) == b["top"] else f"all {len(rows)}"
     text = table(head, rows) if rows else "  nothing was counted in the window"
-    return "\n".join([_title(3, f"The buckets   {most}"), text])
+    return "\n".join([_title(3, f"The buckets   {most}"), text, *_unlisted(b["rows"])])
+
+
+def _unlisted(rows: list[dict[str, Any]]) -> list[str]:
+    """What the keys that are not listed hold, so that the columns can be added up."""
+    if not rows or rows[0]["keys"] == len(rows):
+        return []
+    columns = ("events", "good", "bad", "unknown")
+    rest = (f"{number(round(rows[0][f'all_{c}'] - sum(r[c] for r in rows), 6))} {c}" for c in columns)
+    return [f"  and {number(rows[0]['keys'] - len(rows))} more keys with together {', '.join(rest)}"]
 
 
 def _key(row: Step) -> str:
@@ -116,26 +130,30 @@ def _key(row: Step) -> str:
 
 
 def _sums(w: Step, definition: Step) -> str:
+    none = definition["target"] == 1
+    columns = ("good", "bad", "unknown")
     rows = [
         (
             r["window"],
             clock(r["from"]),
-            r["good"],
-            r["bad"],
-            r["unknown"],
+            *(r[c] for c in columns),
             percent(r["bad_ratio"], 4),
-            _times(r["burn"]),
+            _times(r["burn"], none=none),
         )
         for r in w["rows"]
     ]
     allowed = percent(1 - definition["target"], 4)
-    words = f"  burn = bad ratio / {allowed}, which the target allows"
+    counted = "none is tolerated: what burns is their number"
+    rule = counted if none else f"burn = bad ratio / {allowed}, which the target allows"
     head = ("window", "from", "good", "bad", "unknown", "bad ratio", "burn")
-    return "\n".join([_title(4, "The sums"), table(head, rows), words])
+    return "\n".join([_title(4, "The sums"), table(head, rows), f"  {rule}"])
 
 
-def _times(burn: float | None) -> str:
-    return "-" if burn is None else f"{burn:.3g}x"
+def _times(burn: float | None, *, none: bool = False) -> str:
+    """A burn rate; where no bad event is tolerated, their number."""
+    if burn is None:
+        return "-"
+    return f"{number(burn)} bad" if none else f"{burn:,.0f}x" if burn >= 100 else f"{burn:.3g}x"
 
 
 def _known(found: Step) -> str:
@@ -174,6 +192,8 @@ def _budget(found: Step) -> str:
     b, title = found["budget"], _title(6, "The budget")
     if b is None:
         return f"{title}\n  no valid events in the window, so none to speak of"
+    if found["definition"]["target"] == 1:
+        return f"{title}\n  no bad event is tolerated; there were {number(b['spent'])}"
     lines = [
         title,
         f"  ratio    {percent(1 - found['definition']['target'], 4)} of valid events may be bad",
@@ -194,9 +214,10 @@ def _minutes(seconds: float) -> str:
 
 
 def _burns(found: Step) -> str:
+    none = found["definition"]["target"] == 1
     rows = [
         (
-            b["severity"], b["long"], b["short"], f"{b['factor']:.3g}x", _times(b["long_burn"]), _times(b["short_burn"]),
+            b["severity"], b["long"], b["short"], *(_times(b[name], none=none) for name in ("factor", "long_burn", "short_burn")),
             _times(b["surely_above"]), _burn_word(b),
         )
         for b in found["burn"]

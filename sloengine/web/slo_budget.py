@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import ROUND_CEILING, Decimal
+from math import floor, log10
 
 from sloengine.evaluate.account import Account, Restatement, Standing, with_excluded
 from sloengine.evaluate.attribution import Attribution, Purse, Spent, purses
@@ -13,6 +15,8 @@ from sloengine.model import Counts, Severity, Slo, Status, Weighting
 from sloengine.times import format_duration
 from sloengine.web import figures
 from sloengine.web.view import Cell, cell
+
+HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +101,16 @@ def budget_rows(status: Status) -> tuple[Row, ...]:
     over, share = did > may, did / may if may else 0.0
     flawless = status.counts.bad == 0
     left = figures.budget(status.budget_remaining, flawless=flawless)
-    in_ratio = [_ratio(v) for v in (allowed, spent, allowed - spent)]
-    in_events = [_events(v) for v in (may, did, may - did)]
-    in_time = [_span(v * length) for v in (allowed, spent, allowed - spent)]
+    in_ratio = [f"{_number(v)} %" for v in _adding(allowed * 100, spent * 100, _step(allowed * 100, digits=2))]
+    in_events = [_number(v, ",") for v in _adding(may, did, _step(may, digits=3))]
+    minutes = allowed * length >= HOUR_S
+    in_time = [_span(v) for v in _adding(allowed * length, spent * length, Decimal(60 if minutes else 1))]
+    of_budget = f"{_number(_up(share * 100, Decimal('0.1')), ',')} %"
     rows = (
         ("ratio", "of valid events", in_ratio),
         ("events", _whose(status.slo), in_events),
         ("time", "of everything failing", in_time),
-        ("share", "of the budget", ["100 %", share_text(share), left]),
+        ("share", "of the budget", ["100 %", of_budget, left]),
     )
     return tuple(Row(unit, meaning, a, b, c, over) for unit, meaning, (a, b, c) in rows)
 
@@ -115,8 +121,31 @@ def _whose(slo: Slo) -> str:
     return "bad events" if slo.weighting is Weighting.EVENTS else f"bad {slo.weighting.value}, in parts"
 
 
-def _ratio(value: float) -> str:
-    return f"−{figures.ratio(-value, flawless=True)}" if value < 0 else figures.ratio(value, flawless=True)
+def _adding(allowed: float, spent: float, step: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    """Allowed, spent and left in whole steps, so that a reader's subtraction comes out: spent is rounded up, never left."""
+    # What is allowed is 1 - target of all: in binary a hair beside the number that people would work out.
+    whole, gone = (_exact(allowed) / step).quantize(Decimal(1)) * step, _up(spent, step)
+    return whole, gone, whole - gone
+
+
+def _up(value: float, step: Decimal) -> Decimal:
+    return (_exact(value) / step).to_integral_value(ROUND_CEILING) * step
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(f"{value:.12g}")
+
+
+def _step(allowed: float, digits: int) -> Decimal:
+    """One hundredth of what is allowed or finer for two ``digits``, a tenth of that for three; at most one."""
+    size = floor(log10(allowed)) if allowed > 0 else 0
+    return Decimal(1).scaleb(min(0, size - digits))
+
+
+def _number(value: Decimal, separator: str = "") -> str:
+    text = f"{abs(value):{separator}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"−{text}" if value < 0 else text
 
 
 def _events(value: float) -> str:
@@ -127,9 +156,13 @@ def _events(value: float) -> str:
     return f"−{text}" if value < 0 else text
 
 
-def _span(seconds: float) -> str:
-    whole = round(seconds)
-    return f"−{figures.age(-whole)}" if whole < 0 else figures.age(whole)
+def _span(seconds: Decimal) -> str:
+    rest, parts = int(abs(seconds)), []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, rest = divmod(rest, size)
+        parts += [f"{number}{unit}"] if number else []
+    text = " ".join(parts) or "0s"
+    return f"−{text}" if seconds < 0 else text
 
 
 def share_text(value: float) -> str:

@@ -157,8 +157,8 @@ def _page(frame: Frame, found: tuple[list[Status], Status], standing: Standing) 
     units, units_title, gap, beware = _units(mine, status)
     return SloPage(
         title=title,
-        tone="warn" if late else TONES[status.state],
-        verdict=f"{title}: {status.state.value}" if not late else f"{title}: last judged {age} ago",
+        tone="warn" if late and status.state is not State.BURNING else TONES[status.state],
+        verdict=f"{title}: {status.state.value}{f', last judged {age} ago' if late else ''}",
         detail=figures.cut(status.reason, 400),
         found=True,
         slice=slice_of(status),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from sloengine.model import BurnReading, EpisodeNow, Group, Latency, NodeNow, Severity, Snapshot, State, Status
@@ -252,15 +253,16 @@ def _verdict(snapshot: Snapshot, tick_age: timedelta | None, tick_late: bool, st
             "Waiting for the first tick",
             "The engine has not judged anything yet; nothing below is a statement.",
         )
+    by_state = Counter(s.state for s in snapshot.statuses)
+    total, burning = len(snapshot.statuses), by_state[State.BURNING]
     if tick_late:
+        then = f"{burning} of {_slices(total)} burnt too fast then. " if burning else ""
         return (
             "warn",
             f"Last judged {figures.age(tick_age)} ago",
-            "The engine is behind: everything below is how it was then.",
+            f"{then}The engine is behind: everything below is how it was.",
         )
-    by_state = Counter(s.state for s in snapshot.statuses)
-    total = len(snapshot.statuses)
-    if burning := by_state[State.BURNING]:
+    if burning:
         return (
             "bad",
             f"{burning} of {_slices(total)} burning too fast",
@@ -337,7 +339,7 @@ def slice_of(status: Status) -> Slice:
         failures=status.counts.bad > 0,
         owner=cell(status.slo.owner, 40) if status.slo.owner else None,
         runbook=_link(status.slo.runbook),
-        runbook_text=cell(status.slo.runbook, 40) if status.slo.runbook else None,
+        runbook_text=cell(PurePosixPath(status.slo.runbook).stem, 40) if status.slo.runbook else None,
         data_age=figures.age(status.since_last_data),
         versions=tuple(
             (

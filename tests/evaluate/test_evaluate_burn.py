@@ -263,6 +263,15 @@ def test_where_nothing_bad_is_tolerated_one_bad_event_alerts_and_the_burn_is_the
     assert clean.exceeded is False
 
 
+@pytest.mark.parametrize(("bad", "left"), [(0, 1.0), (1, 0.0), (10, 0.0)])
+def test_where_nothing_bad_is_tolerated_the_budget_is_whole_or_gone(bad: int, left: float) -> None:
+    held = Counts(good=10**6, bad=bad)
+    found = budget_of(slo(1.0, zero_tolerance=True), [(1.0, held)], 30 * DAY)
+    assert found is not None
+    assert (found.allowed, found.spent, found.remaining, found.left_s) == (0, bad, left, 0)
+    assert budget_remaining(held, 1.0) == left
+
+
 def test_windows_that_were_not_measured_read_as_none() -> None:
     readings = read_burns(slo(), {HOUR: Counts(good=1)}, 30 * DAY)
     assert [(r.long_burn, r.short_burn) for r in readings] == [(0.0, None), (None, None), (None, None), (None, None)]

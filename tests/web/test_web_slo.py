@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_web_app import EMPTY, SAMPLED, Client, Tags, client
 from web_snapshots import HOSTILE, NOW, bad_day, hostile, slo, status
 
@@ -18,6 +21,7 @@ from sloengine.evaluate.evidence import Cause
 from sloengine.model import Budget, Calendar, Counts, Selector, Sli, Snapshot, Source, State, Status, Weighting
 from sloengine.web.app import create_app
 from sloengine.web.places import group_of, slice_text, slo_page
+from sloengine.web.slo_budget import budget_rows
 
 HOUR = timedelta(hours=1)
 EU = (("model", "digits"), ("region", "eu-north"))
@@ -112,7 +116,7 @@ def test_every_figure_of_an_slo_is_on_its_page() -> None:
         "ratio of valid events 0.1 % 0.08 % 0.02 %",
         "events bad events 100 80 20",
         "time of everything failing 43m 12s 34m 34s 8m 38s",
-        "share of the budget 100 % 80.0 % 20 %",
+        "share of the budget 100 % 80 % 20 %",
         "25.0 % of the budget set aside for rollouts 60.0 % spent, overspent",
         "75.0 % of the budget for everything else 20.0 % spent",
         "rollout 60 60.0 % 2 version 2 by rollout r-42 in eu-north: 10.00% bad against 0.10% without it",
@@ -351,3 +355,28 @@ def test_a_page_of_nothing_asks_for_no_account() -> None:
     assert Client(app).get("/slo/nothing").status_code == 404
     assert Client(app).get("/api/v1/slos/nothing").status_code == 404
     assert Client(app).get("/").status_code == 200
+
+
+def _spoken(text: str) -> Fraction:
+    """What a cell says, in percent, events or seconds."""
+    units = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+    sign = -1 if text.startswith("−") else 1
+    words = text.lstrip("−").replace(",", "").removesuffix(" %").split()
+    timed = all(word[-1] in units for word in words)
+    return sign * sum(Fraction(w[:-1]) * units[w[-1]] if timed else Fraction(w) for w in words)
+
+
+@given(st.floats(1e-5, 0.5), st.floats(0, 3), st.floats(1, 1e9))
+def test_the_rows_of_the_budget_add_up_and_never_please(allowed: float, used: float, valid: float) -> None:
+    may, did = allowed * valid, used * allowed * valid
+    held = Budget(may, did, 1 - used, 0.0, None, 0.0)
+    counts = Counts(valid - did, did) if did <= valid else Counts(0, valid)
+    rows = budget_rows(judged(counts=counts, budget=held, budget_remaining=1 - used))
+    assert [row.unit for row in rows] == ["ratio", "events", "time", "share"]
+    for row in rows:
+        # The share that is left may be hardly anything, or hardly less than all.
+        if not row.left.startswith("<"):
+            assert _spoken(row.allowed) - _spoken(row.spent) == _spoken(row.left), row
+    (_, events, _, share) = rows
+    assert _spoken(events.spent) >= Fraction(did) - Fraction(1, 10**6)
+    assert _spoken(share.spent) >= Fraction(used) * 100 - Fraction(1, 10**6)
