@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
+from sloengine.jobs.abreast import abreast
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.fold import (
     CUMULATIVE,
@@ -19,7 +22,7 @@ from sloengine.jobs.fold import (
 )
 from sloengine.model import Source
 from sloengine.rollup.plan import MINUTE, Batch, Piece, batches, floor_minute, joined, pieces, room_of, runs
-from sloengine.store.client import Store
+from sloengine.store.client import Row, Store
 from sloengine.times import utc
 
 RETENTION = timedelta(days=39)
@@ -61,15 +64,17 @@ def plan_work(engine: Deps, sources: Sources, since: datetime, now: datetime, on
         **sources.touching,
         **believable(now),
     )
-    plan: list[Work] = []
-    for kind in Kind:
-        mine = [r for r in touched if r["Kind"] == kind]
-        found = pieces((r["GatewayId"], utc(r["Minute"])) for r in mine)
-        if found:
-            found = _with_dependants(engine, sources.only(kind), kind, found, now)
-        room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
-        plan += [(kind, batch) for batch in joined(batches(found, room), room)]
-    return plan
+    plans = abreast(partial(_plan_kind, engine, sources, kind, touched, now) for kind in Kind)
+    return [work for plan in plans for work in plan]
+
+
+def _plan_kind(engine: Deps, sources: Sources, kind: Kind, touched: Sequence[Row], now: datetime) -> list[Work]:
+    mine = [r for r in touched if r["Kind"] == kind]
+    found = pieces((r["GatewayId"], utc(r["Minute"])) for r in mine)
+    if found:
+        found = _with_dependants(engine, sources.only(kind), kind, found, now)
+    room = room_of(sum(int(r["Items"]) for r in mine), len(mine))
+    return [(kind, batch) for batch in joined(batches(found, room), room)]
 
 
 def _with_dependants(engine: Deps, sources: Sources, kind: Kind, plan: list[Piece], now: datetime) -> list[Piece]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from threading import Lock
 
+from sloengine.jobs.abreast import abreast
 from sloengine.jobs.correct import correct, corrected
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive_all import derive_all
 from sloengine.jobs.excluded import note_marked, unmarked_since
-from sloengine.jobs.fold import Run, Sources, fold_hours, marks_asked
+from sloengine.jobs.fold import SOURCE_OF, Run, Sources, Work, fold_hours, marks_asked
 from sloengine.jobs.history import EPOCH, ingest_marks, ingested, note_paid, work_off
 from sloengine.jobs.marks import drop_marks, move_marks, read_marks
 from sloengine.jobs.recount import RETENTION, believable, plan_work, recompute
@@ -60,12 +64,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     unmarked = unmarked_since(engine, now)
     if unmarked and since != EPOCH:
         parts.append((plan_work(engine, sources, unmarked, now), "exclusion"))
-    total, done = sum(len(plan) for plan, _ in parts), 0
-    for plan, cause in parts:
-        for work in plan:
-            recompute(engine, sources, work, Run(revision, cause, engine.corrections))
-            done += 1
-            progress(done, total)
+    total = _recompute_all(engine, sources, parts, revision, progress)
     hours = left_behind | hours_of(batch for plan, _ in parts for _, batch in plan)
     hours |= work_off(engine, sources, now, Run(revision, "backfill", engine.corrections))
     engine.store.run("hear_nodes", since=since, until=now, quarantine=list(engine.corrections.quarantine))
@@ -89,6 +88,32 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
         drop_marks(engine, [mark for mark in read_marks(engine, FRESH) if mark != fresh])
         move_marks(engine, {fresh: now})
         note_marked(engine, now)
+    return total
+
+
+def _recompute_all(
+    engine: Deps,
+    sources: Sources,
+    parts: Sequence[tuple[list[Work], str]],
+    revision: int,
+    progress: Callable[[int, int], None],
+) -> int:
+    """One part after the other; in it what is folded from different signals abreast, each in its own order. How many batches."""
+    total, done, turn = sum(len(plan) for plan, _ in parts), count(1), Lock()
+
+    def chain(works: Sequence[Work], run: Run) -> None:
+        for work in works:
+            recompute(engine, sources, work, run)
+            with turn:
+                progress(next(done), total)
+
+    for plan, cause in parts:
+        run = Run(revision, cause, engine.corrections)
+        # Both kinds of histograms are one signal: bands are made of the two.
+        signals = {
+            SOURCE_OF[kind]: [work for work in plan if SOURCE_OF[work[0]] is SOURCE_OF[kind]] for kind, _ in plan
+        }
+        abreast(partial(chain, works, run) for works in signals.values())
     return total
 
 

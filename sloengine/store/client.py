@@ -86,15 +86,17 @@ class Store:
             return False
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        # Another thread may close it too.
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def _call(self, action: Any) -> Any:
         try:
-            if self._client is None:
-                self._client = self._connect()
-            return action(self._client)
+            client = self._client
+            if client is None:
+                client = self._client = self._connect()
+            return action(client)
         except OperationalError as error:
             self.close()
             raise StoreUnavailable(f"ClickHouse at {self.section.url} did not answer: {_why(error)}") from error

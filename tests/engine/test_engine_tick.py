@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
 import pytest
-from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, Rig, Series, slo
+from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, SHARED_COLUMNS, Rig, Series, slo
 
 from sloengine import jobs
 from sloengine.model import Node, State
@@ -268,3 +268,24 @@ def test_a_bug_in_a_tick_is_shown_and_the_next_tick_works(rig: Rig, monkeypatch:
         broken.setattr(import_module("sloengine.jobs.tick"), "evaluate", buggy)
         assert jobs.tick(rig.deps, BASE).problems == ("KeyError: 'a bug of ours'",)
     assert rig.tick(BASE + MINUTE) == []
+
+
+def test_histograms_that_no_bucket_can_hold_are_counted_by_reason(rig: Rig) -> None:
+    series = Series("n", "gw", start=BASE - HOUR)
+    rig.points.duration(series, BASE, (3, 0, 0, [5]))
+    # Values beyond 2^60, on either side.
+    rig.points.duration(series, BASE + timedelta(seconds=1), (0, 0, 61, [5]))
+    rig.points.flush()
+    sound = series.row("edge.inference.duration", "s", BASE, None, None)
+    explicit = [*SHARED_COLUMNS, "Count", "ExplicitBounds", "BucketCounts"]
+    rows = [
+        [*sound, 5, [0.1, 0.2], [1, 2, 2]],
+        [*sound, 5, [0.1, 0.2], [1, 4]],
+        [*sound, 5, [0.2, 0.1], [1, 2, 2]],
+        [*sound, 5, [], []],
+    ]
+    rig.store.insert("otel_metrics_histogram", explicit, rows)
+    rig.tick(BASE + timedelta(seconds=10))
+    counted = rig.deps.left_out.render()
+    assert 'reason="impossible value"} 3\n' in counted
+    assert 'reason="no buckets"} 1\n' in counted

@@ -5,7 +5,7 @@ WITH
     points AS (
         -- Where a point came twice, the delivery that holds most.
         SELECT StreamId, SeriesId, StartTimeUnix, TimeUnix, p.Moved AS Shift, p.AggregationTemporality AS Temporality, p.ExplicitBounds AS Bounds,
-            p.BucketCounts AS Held, p.Begun AS Begun
+            p.BucketCounts AS Held, p.Told AS Total, p.Begun AS Begun
         FROM
 -- include points_explicit
         WHERE
@@ -14,7 +14,7 @@ WITH
         LIMIT 1 BY StreamId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT StreamId, SeriesId, StartTimeUnix, Begun, Temporality, Shift, Bounds, Held, toFloat64(arraySum(Held)) AS Total,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, Temporality, Shift, Bounds, Held, Total,
             TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}

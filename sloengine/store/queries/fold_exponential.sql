@@ -9,7 +9,7 @@ WITH
     heads AS (
         -- At-least-once delivery: the same point (series, start, time) counts once, as the delivery that holds most.
         SELECT StreamId, StartTimeUnix, TimeUnix, p.Moved AS Shift, any(p.AggregationTemporality) AS Temporality,
-            argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Sum, p.Count) AS Total,
+            argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Told, p.Count) AS Total,
             argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun
         FROM
 -- include points_exponential

@@ -9,17 +9,16 @@ FROM (
     WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
         AND MetricName IN {sums:Array(String)}
     UNION ALL
-    SELECT 'metrics', multiIf(TimeUnix < {oldest:DateTime('UTC')}, 'too late', TimeUnix > {newest:DateTime('UTC')}, 'in the future',
-        Scale NOT BETWEEN -10 AND 20 OR ZeroCount >= 9007199254740992
-            OR arrayExists(c -> c >= 9007199254740992, PositiveBucketCounts), 'impossible value', '')
+    SELECT 'metrics', multiIf(TimeUnix < {oldest:DateTime('UTC')}, 'too late', TimeUnix > {newest:DateTime('UTC')}, 'in the future', Told < 0, 'impossible value', '')
     FROM otel_metrics_exponential_histogram
     WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
         AND MetricName IN {histograms:Array(String)}
     UNION ALL
-    SELECT 'metrics', if(TimeUnix < {oldest:DateTime('UTC')}, 'too late', 'in the future')
+    SELECT 'metrics', multiIf(TimeUnix < {oldest:DateTime('UTC')}, 'too late', TimeUnix > {newest:DateTime('UTC')}, 'in the future',
+        empty(ExplicitBounds), 'no buckets', Told < 0, 'impossible value', '')
     FROM otel_metrics_histogram
     WHERE IngestTime > {since:DateTime64(3, 'UTC')} AND IngestTime <= {until:DateTime64(3, 'UTC')}
-        AND MetricName IN {histograms:Array(String)} AND (TimeUnix < {oldest:DateTime('UTC')} OR TimeUnix > {newest:DateTime('UTC')})
+        AND MetricName IN {histograms:Array(String)}
     UNION ALL
     SELECT 'metrics', if(TimeUnix < {oldest:DateTime('UTC')}, 'too late', 'in the future')
     FROM otel_metrics_gauge
