@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
+# Tests that time what they do, or need all ports and processes for themselves: run when the others, two files at a time, have ended.
+ALONE := tests/embedded tests/collector tests/e2e
 
 .PHONY: help setup setup-system collector collector-full prometheus demo test soak bench constraints clean
 
@@ -41,7 +43,8 @@ test: setup ## lint, types, and the whole fast suite
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest
+	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore=%)
+	.venv/bin/pytest $(ALONE)
 
 soak: setup ## 50,000 random histories against the oracle, and whether it notices a broken engine (an hour)
 	SLOENGINE_TEST_SEED=$${SLOENGINE_TEST_SEED:-$$RANDOM} SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py
