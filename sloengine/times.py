@@ -8,12 +8,18 @@ from functools import lru_cache
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(r"([0-9]+)([smhdw])")
+LONGEST = timedelta(days=365_000)
+
+
+class TooLong(ValueError):
+    """A duration that no moment can be that far from."""
 
 
 def parse_duration(text: str) -> timedelta:
     """``"1h30m"`` → 5400 s.
 
     Raises:
+        TooLong: more than a thousand years.
         ValueError: not of the form number-unit, or zero.
     """
     parts = _PART.findall(text)
@@ -22,6 +28,8 @@ def parse_duration(text: str) -> timedelta:
     seconds = sum(int(n) * _UNITS[u] for n, u in parts)
     if seconds == 0:
         raise ValueError("a duration must be longer than zero")
+    if seconds > LONGEST.total_seconds():
+        raise TooLong(f"'{text[:40]}' is too long a time")
     return timedelta(seconds=seconds)
 
 

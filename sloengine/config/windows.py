@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from sloengine.config.matchers import shown
 from sloengine.model import Calendar
-from sloengine.times import format_duration, parse_duration
+from sloengine.times import TooLong, format_duration, parse_duration
 
 MAX_WINDOW = timedelta(days=400)
 """How long the bucket tables keep what they count; a longer promise would be judged on a part of itself."""
@@ -32,7 +32,7 @@ def span(text: str) -> timedelta:
         if found:
             text = f"{int(found[1]) * NOMINAL[_UNITS[found[2]]]}d"
         return parse_duration(text)
-    except OverflowError:
+    except TooLong:
         raise ValueError(f"'{shown(text)}' is longer than any window") from None
 
 

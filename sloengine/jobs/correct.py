@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -18,7 +18,7 @@ from sloengine.jobs.places import hear_places, roaming_of
 from sloengine.jobs.recount import Only
 from sloengine.rollup.plan import floor_minute
 from sloengine.state.database import set_watermark, transaction, watermark
-from sloengine.times import utc
+from sloengine.times import unix_ms, utc
 
 log = logging.getLogger("sloengine.jobs")
 
@@ -91,21 +91,33 @@ def _new(engine: Deps, rows: Iterable[dict[str, Any]]) -> list[tuple[str, dict[s
 def _watch_clocks(engine: Deps, now: datetime) -> None:
     since = floor_minute(now - WATCHED)
     minutes = engine.store.rows("clock_minutes", since=since, least=LEAST_S)
-    lasting = {
-        r["DeviceId"]: Offset(utc(r["Since"]), None, r["OffsetMs"] / 1000, r["Evidence"])
-        for r in engine.store.rows("clock_offsets", oldest=now)
-        if utc(r["Since"]) < since and utc(r["Until"]) == EVER
-    }
+    revision = unix_ms(now)
+    lasting, begun = dict[str, Offset](), dict[str, list[Offset]]()
+    for r in engine.store.rows("clock_offsets", oldest=now):
+        if utc(r["Until"]) == EVER:
+            known = Offset(utc(r["Since"]), None, r["OffsetMs"] / 1000, r["Evidence"])
+            if known.since < since:
+                lasting[r["DeviceId"]] = known
+            else:
+                begun.setdefault(r["DeviceId"], []).append(known)
     rows: list[Row] = []
     for device, listed in groupby(minutes, key=itemgetter("DeviceId")):
         # The newest minute is not over: its smallest lag may still come.
         heard = [Heard(utc(r["Minute"]), r["Lag"], r["Clock"]) for r in listed if utc(r["Minute"]) < floor_minute(now)]
-        rows += _rows(device, follow(heard, lasting.get(device)), int(now.timestamp() * 1000))
+        found = follow(heard, lasting.get(device))
+        rows += _rows(device, [*found, *_void(begun.get(device, ()), found)], revision)
     _write(engine, rows)
 
 
 def _rows(device: str, episodes: Sequence[Offset], revision: int) -> list[Row]:
     return [(device, e.since, e.until or EVER, round(e.seconds * 1000), e.evidence, revision) for e in episodes]
+
+
+def _void(begun: Iterable[Offset], found: Iterable[Offset]) -> list[Offset]:
+    """Episodes that begin elsewhere, or not at all, now that more of their first minutes has come in: left open, they would go on
+    to move what a right clock tells."""
+    still = {episode.since for episode in found}
+    return [replace(episode, until=episode.since) for episode in begun if episode.since not in still]
 
 
 def _write(engine: Deps, rows: Sequence[Row]) -> None:

@@ -30,7 +30,7 @@ TARGET_COLUMNS = [
     "IngestTime",
 ]
 AROUND = timedelta(days=1)
-"""How far from its events a device's minute may have been stored before a clock was found to be off."""
+"""How far from its events a device's minute may be stored, beside what clocks are known to be off by."""
 
 
 def derive_rollouts(
@@ -111,7 +111,9 @@ def _count(engine: Deps, shape: Fold, rollout: str, now: datetime, run: Run) -> 
     )
     rows = [_row(row, rollout, names) for row in found]
     span = engine.store.rows("rollouts_span", rollout=rollout)[0]
-    around = (floor_minute(utc(span["First"]) - AROUND), floor_minute(utc(span["Last"]) + AROUND))
+    # Or what a clock of days has moved is not found again, and its device counts in each state that it ever was in.
+    reach = AROUND + timedelta(seconds=_margin(run))
+    around = (floor_minute(utc(span["First"]) - reach), floor_minute(utc(span["Last"]) + reach))
     changed = settle(engine.store, DEVICES, around, rows, run, rollouts={rollout})
     return changed | {floor_hour(row.minute) for row in rows} | {utc(hour) for hour in span["Hours"]}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sloengine.errors import SloengineError
 from sloengine.model import Group, Slo
-from sloengine.times import utc
+from sloengine.times import LONGEST, utc
 
 OK, FOUND, WRONG_USE, UNDECIDED, UNAVAILABLE = 0, 1, 2, 3, 4
 
@@ -52,14 +52,16 @@ def moment_of(text: str, now: datetime) -> datetime:
     """An ISO moment, UTC unless it says otherwise.
 
     Raises:
-        Refused: it is none, or it lies ahead.
+        Refused: it is none, it lies ahead, or so far back that no window ends there.
     """
     try:
         moment = utc(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise Refused(f"'{text}' is not a moment such as 2026-11-24T10:05 or 2026-11-24T10:05+01:00") from None
     if moment > now:
         raise Refused(f"{text} lies ahead: it is {now:%Y-%m-%d %H:%M} UTC")
+    if now - moment > LONGEST:
+        raise Refused(f"{text} is longer ago than anything that is kept")
     return moment
 
 

@@ -22,7 +22,7 @@ def moment(text: str, now: datetime) -> datetime:
         pass
     try:
         return utc(datetime.fromisoformat(text))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"'{text}' is neither a time such as 2026-11-24T10:00 nor a duration such as 2d") from None
 
 

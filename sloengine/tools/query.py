@@ -40,11 +40,11 @@ class Parameter:
         """
         try:
             return _READERS[self.kind](text)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise Refused(f"--param {self.name}={text}: {_why(self.kind, error)}") from None
 
 
-def _why(kind: str, error: ValueError) -> str:
+def _why(kind: str, error: Exception) -> str:
     what = {"Integer": "is not a whole number", "Number": "is not a number", "Moment": "is not an ISO moment"}
     return what.get(kind, str(error))
 

@@ -303,7 +303,7 @@ class _Teller:
         if self.plan.again and dice.random() < 0.3:
             # The gateway repeats it, with its own stamp; the device of a right clock may, too.
             later = made.ingested + dice.choice([MS, MINUTE, HOUR]) * dice.uniform(1, 2)
-            stamp = received if self._ever_off(item.device) else _ms(later)
+            stamp = received if self.ever_off(item.device) else _ms(later)
             gateway = dice.choice(GATEWAYS) if self.plan.roams else item.gateway
             self.out.append(replace(made, gateway=gateway, received=stamp, ingested=min(_ms(later) + MS, LATEST)))
 
@@ -313,7 +313,7 @@ class _Teller:
                 return offset.ms * MS
         return timedelta()
 
-    def _ever_off(self, device: str) -> bool:
+    def ever_off(self, device: str) -> bool:
         return any(offset.device == device for offset in self.world.clocks)
 
     def times(self) -> Iterator[datetime]:
@@ -389,7 +389,8 @@ def _cumulate(
         fresh = step(base)
         if last is None or (plan.restarts and dice.random() < 0.2):
             before, start = None, at - (plan.begun if last is None else SECOND * dice.uniform(0.1, 5))
-        elif plan.resets and base.kind == "sum" and dice.random() < 0.2:
+        elif plan.resets and base.kind == "sum" and not teller.ever_off(base.device) and dice.random() < 0.2:
+            # Of a device whose clock was off a fall is no reset.
             before = None
         if base.delta and last is not None:
             before, start = None, last

@@ -48,7 +48,7 @@ MUTANTS = (
     _of(
         "a reset is no reset",
         "fold_sums",
-        "N > 1 AND V >= Previous, V - Previous, N > 1, V,",
+        "N > 1 AND V >= Previous, V - Previous, N > 1, if(Unordered, 0, V),",
         "N > 1, greatest(0, V - Previous),",
         "sum",
     ),

@@ -25,7 +25,7 @@ COLUMNS = ["Timestamp", "ServiceName", "ResourceAttributes", "LogAttributes", "E
 TARGETS = ["RolloutId", "DeviceId", "At", "Withdrawn", "IngestTime"]
 LIMIT = timedelta(hours=24)
 DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
+SECOND, MS = timedelta(seconds=1), timedelta(milliseconds=1)
 RANK = {"started": 1, "failed": 2, "succeeded": 3}
 
 
@@ -342,3 +342,15 @@ def test_a_catalogue_says_whom_a_rollout_is_meant_to_reach_and_who_never_reporte
     assert tally(began + 25 * HOUR + 5 * MINUTE) == (1, 2, 0), "tidying up files ends no rollout"
     _start(rig, tmp_path, DECLARED + ROLLOUT, began + 25 * HOUR + 6 * MINUTE)
     assert tally(began + 25 * HOUR + 7 * MINUTE) == (1, 3, 0), "d4 is declared again"
+
+
+def test_a_device_whose_clock_is_days_off_counts_in_its_last_state_alone(rollout_rigs: Callable[[], Rig]) -> None:
+    """Its minutes lie days from the times that its events tell; the started one must be found again when it has succeeded."""
+    rig = rollout_rigs()
+    rig.deps.corrections = Corrections(skew=(("a", BASE - 9 * DAY, BASE + DAY, 3 * DAY // MS),))
+    _store(rig, [Update("a", "started", BASE - 3 * DAY, BASE + SECOND)])
+    _run(rig, BASE + MINUTE)
+    assert _found(rig) == {("r1", "pending", "", BASE, "gw-1", "1"): 1}
+    _store(rig, [Update("a", "succeeded", BASE - 3 * DAY + 5 * MINUTE, BASE + 5 * MINUTE)])
+    _run(rig, BASE + 6 * MINUTE)
+    assert _found(rig) == {("r1", "succeeded", "", BASE, "gw-1", "1"): 1}

@@ -369,6 +369,17 @@ def test_a_late_coarser_histogram_leaves_no_bucket_of_the_old_scale_behind(rig: 
     assert sum(c.total() for c in found_buckets(rig).values()) == 30
 
 
+def test_what_a_raised_threshold_of_zero_takes_in_is_no_new_event(rig: Rig) -> None:
+    """The smallest values of before stand in the bucket of zero now: they are the same hundred, and ten came."""
+    series = Series(start=BASE - HOUR)
+    rig.points.duration(series, BASE + MINUTE, (3, 0, -40, [100, *[0] * 40, 10]))
+    rig.points.duration(series, BASE + 2 * MINUTE, (3, 100, 0, [0, 20]))
+    rig.points.flush()
+    jobs.roll_up(rig.deps, BASE + 5 * MINUTE)
+    rows = rig.rows("SELECT Minute, Zero, Buckets FROM histogram_minutes FINAL ORDER BY Minute")
+    assert [(r["Zero"], r["Buckets"]) for r in rows] == [(0, {-40: 100, 1: 10}), (0, {1: 10})]
+
+
 def test_a_histogram_that_says_nothing_makes_no_quantile_coarser(rig: Rig) -> None:
     start = BASE - MINUTE
     rig.points.duration(Series(start=start), BASE, (6, 0, 4, [10]))

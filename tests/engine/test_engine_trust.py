@@ -125,8 +125,36 @@ def test_a_device_that_tells_its_clock_is_put_right_within_two_minutes_even_whil
     assert offset == {"ms": 601_000, "Evidence": "clock"}
 
 
-def _told(rig: Rig, at: datetime, value: float, ingested: datetime, clock_ns: int) -> None:
-    rig.points.count(Series(start=BASE - HOUR), at, value, ingested=ingested)
+def test_an_offset_whose_first_minutes_come_late_is_over_when_the_clock_is_set(rig: Rig) -> None:
+    """A gateway tries again: the minutes that the offset began in come behind those that it was found by."""
+    off, late = timedelta(minutes=-10), BASE + 8 * MINUTE + timedelta(seconds=40)
+
+    def deliver(minutes: range, off: timedelta, ingested: datetime | None = None) -> None:
+        for minute in minutes:
+            at = BASE + minute * MINUTE
+            received = at + timedelta(seconds=1)
+            clock = int((received + off).timestamp() * 1e9)
+            _told(rig, at + off, 10 * minute, ingested or received, clock, received)
+        rig.points.flush()
+
+    deliver(range(3, 8), off)
+    for minute in (7, 8):
+        jobs.roll_up(rig.deps, BASE + minute * MINUTE)
+    deliver(range(3), off, late)
+    deliver(range(9, 20), off)
+    jobs.roll_up(rig.deps, BASE + 20 * MINUTE)
+    deliver(range(20, 30), timedelta())
+    for minute in (31, 32):
+        jobs.roll_up(rig.deps, BASE + minute * MINUTE)
+    assert _good(rig) == {BASE + m * MINUTE: 20 if m == 9 else 10 for m in range(1, 30) if m != 8}
+    rows = rig.rows("SELECT Since, Until FROM clock_offsets FINAL WHERE Until > Since")
+    assert [(r["Since"], r["Until"]) for r in rows] == [(BASE, BASE + 20 * MINUTE)]
+
+
+def _told(
+    rig: Rig, at: datetime, value: float, ingested: datetime, clock_ns: int, received: datetime | None = None
+) -> None:
+    rig.points.count(Series(start=BASE - HOUR), at, value, ingested=ingested, gateway_time=received)
     rig.points.sums[-1][0]["edge.clock.sent_unix_nano"] = str(clock_ns)
 
 

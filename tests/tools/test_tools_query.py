@@ -21,6 +21,7 @@ from test_tools_explain import SPAN_COLUMNS
 
 from sloengine import jobs
 from sloengine.model import Node
+from sloengine.tools.outcome import Refused, moment_of
 from sloengine.tools.query import bound, named_queries, read_named, run_query
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text(encoding="utf-8")
@@ -321,6 +322,7 @@ def test_the_list_shows_types_and_defaults() -> None:
         (("worst_nodes", ["top=-1"]), "is not a whole number"),
         (("worst_nodes", ["region=eu"]), "takes since, model, least, top"),
         (("worst_nodes", ["since=1h", "since=2h"]), "given twice"),
+        (("worst_nodes", ["since=99999999999d"]), "is too long a time"),
         (("score_histogram", ["model=m"]), "needs --param version=…, --param against=…"),
     ],
 )
@@ -339,6 +341,13 @@ def test_a_file_that_cannot_be_written_is_told(fleet: Rig, tmp_path: Path) -> No
     outcome = run_query(fleet.store, "worst_nodes", form="csv", file=tmp_path / "no" / "where.csv")
     assert outcome.code == 2
     assert "No such file" in outcome.text
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00+14:00"])
+def test_a_moment_that_no_window_ends_at_is_refused(text: str) -> None:
+    """Taking a window's length from it is no date any more."""
+    with pytest.raises(Refused):
+        moment_of(text, BASE)
 
 
 def test_moments_and_numbers_are_read() -> None:

@@ -5,7 +5,7 @@ WITH
     points AS (
         -- Where a point came twice, the delivery that holds most.
         SELECT StreamId, SeriesId, StartTimeUnix, TimeUnix, p.Moved AS Shift, p.AggregationTemporality AS Temporality, p.ExplicitBounds AS Bounds,
-            p.BucketCounts AS Held, p.Told AS Total, p.Begun AS Begun
+            p.BucketCounts AS Held, p.Told AS Total, p.Begun AS Begun, p.Unordered AS Unordered
         FROM
 -- include points_explicit
         WHERE
@@ -14,15 +14,25 @@ WITH
         LIMIT 1 BY StreamId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT StreamId, SeriesId, StartTimeUnix, Begun, Temporality, Shift, Bounds, Held, Total,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, Unordered, Temporality, Shift, Bounds, Held, Total,
             TimeUnix + toIntervalMillisecond(Shift) AS T, StartTimeUnix + toIntervalMillisecond(Shift) AS Start
         FROM points
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
     ),
+    ordered AS (
+        -- What has fallen behind the highest before, of a device whose points may not lie in their true order, says nothing (fold_sums.sql).
+        SELECT *
+        FROM (
+            SELECT *, Unordered AND Temporality = 2 AND Total < max(Total) OVER w AS Behind
+            FROM placed
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        )
+        WHERE NOT Behind
+    ),
     steps AS (
         SELECT SeriesId, Shift, T, Start, Begun, Bounds, Held, Total, Temporality, lagInFrame(Held, 1) OVER w AS Before,
             lagInFrame(Total, 1) OVER w AS PreviousTotal, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
-        FROM placed
+        FROM ordered
         WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     signed AS (

@@ -10,7 +10,7 @@ WITH
         -- At-least-once delivery: the same point (series, start, time) counts once, as the delivery that holds most.
         SELECT StreamId, StartTimeUnix, TimeUnix, p.Moved AS Shift, any(p.AggregationTemporality) AS Temporality,
             argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Told, p.Count) AS Total,
-            argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun
+            argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun, any(p.Unordered) AS Unordered
         FROM
 -- include points_exponential
         WHERE
@@ -18,10 +18,20 @@ WITH
         GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift
     ),
     placed AS (
-        SELECT StreamId, SeriesId, StartTimeUnix, Begun, TimeUnix, Shift, Temporality, Scale, Total, TimeUnix + toIntervalMillisecond(Shift) AS T,
+        SELECT StreamId, SeriesId, StartTimeUnix, Begun, Unordered, TimeUnix, Shift, Temporality, Scale, Total, TimeUnix + toIntervalMillisecond(Shift) AS T,
             StartTimeUnix + toIntervalMillisecond(Shift) AS Start, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute
         FROM heads
         WHERE T >= {from:DateTime('UTC')} AND T < {hi:DateTime('UTC')}
+    ),
+    ordered AS (
+        -- What has fallen behind the highest before, of a device whose points may not lie in their true order, says nothing (fold_sums.sql).
+        SELECT *
+        FROM (
+            SELECT *, Unordered AND Temporality = 2 AND Total < max(Total) OVER w AS Behind
+            FROM placed
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        )
+        WHERE NOT Behind
     ),
     steps AS (
         SELECT StreamId, SeriesId, StartTimeUnix, Begun, TimeUnix, Shift, T, Start, Minute, Temporality, Scale, Total, row_number() OVER w AS N,
@@ -29,7 +39,7 @@ WITH
             if(Temporality = 2 AND N > 1, lagInFrame(T, 1) OVER w, Start) < T - toIntervalMinute(5) AS Bridges,
             Subtract AND NOT Bridges AND Scale = lagInFrame(Scale, 1) OVER w AND Shift = lagInFrame(Shift, 1) OVER w
                 AND SeriesId = lagInFrame(SeriesId, 1) OVER w AS Smooth
-        FROM placed
+        FROM ordered
         WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     kept AS (

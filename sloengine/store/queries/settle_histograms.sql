@@ -12,7 +12,8 @@
     ),
     fresh AS (
         SELECT Measure, D, Minute, Grid, Attributes,
-            tuple(greatest(0, arraySum((k, c) -> if(k = 0, c, 0), Cells.1, Cells.2)),
+            -- A bucket that is emptied went into zero: a threshold of zero that is raised takes the smallest values with it.
+            tuple(greatest(0, arraySum((k, c) -> if(k = 0 OR c < 0, c, 0), Cells.1, Cells.2)),
                 mapFromArrays(arrayMap(k -> toInt32(k - 4294967296), arrayFilter((k, c) -> k > 2147483647 AND c > 0, Cells.1, Cells.2)),
                     arrayFilter((c, k) -> k > 2147483647 AND c > 0, Cells.2, Cells.1)),
                 mapFromArrays(arrayMap(k -> toInt32(k + 4294967296), arrayFilter((k, c) -> k < -2147483648 AND c > 0, Cells.1, Cells.2)),
