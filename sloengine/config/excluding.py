@@ -48,8 +48,9 @@ def _missing(slo: Slo, named: set[str]) -> set[str]:
     own = {m.name for m in slo.where} | set(slo.by) | set(rule.per if rule else ())
     if slo.weighting is Weighting.NODES or slo.quantifier:
         own.add("device")
-    # A verdict of a slice stands for all that was summed into it, whatever that is told apart by.
-    counted = (s for s in slo.sli.good + slo.sli.bad + slo.sli.total if s.source is Source.DERIVED)
+    # A verdict of a slice is judged without what is taken out, if what is summed into it is told apart so.
+    summed = rule.numerator + rule.denominator if rule else slo.sli.good + slo.sli.bad + slo.sli.total
+    counted = (s for s in summed if s.source is Source.DERIVED)
     return {name for selector in counted for name in named - own - _told(selector)}
 
 

@@ -12,6 +12,7 @@ from sloengine.evaluate.cube import Key, Share, matches, share_of
 from sloengine.evaluate.exclusions import MINUTE, concern, occurrences
 from sloengine.evaluate.measure import under_policy
 from sloengine.evaluate.periods import Interval
+from sloengine.evaluate.quantiles import Quantiles
 from sloengine.model import DETAIL, DIMENSIONS, Counts, Exclusion, Group, Slo, Status, Unknown, Weighting
 
 HOUR = timedelta(hours=1)
@@ -77,6 +78,10 @@ class Accounts:
     slo: Slo
     at: datetime
     by_group: Mapping[Group, Account] = field(default_factory=dict)
+    quantiles: tuple[Quantiles, ...] = ()
+    """How far values are from their limit, of all slices; only where a page asks for it."""
+    unknown_quantiles: str = ""
+    """Why there are none, or not all; empty when all is well."""
 
     def of(self, group: Group) -> Account:
         return self.by_group.get(group, Account())

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.exclusions import MINUTE
-from sloengine.evaluate.fleet import Within, within_nodes
 from sloengine.evaluate.interval import lower_bounds
 from sloengine.evaluate.judge import stale_after
-from sloengine.evaluate.measure import window_of
+from sloengine.evaluate.measure import evidence_of, window_of
 from sloengine.evaluate.periods import bounds, floor_minute, targets_between
+from sloengine.evaluate.promises import Evidence
 from sloengine.model import BurnWindow, Severity, Slo, Unknown, Weighting
 
 Floats = NDArray[np.float64]
@@ -86,8 +86,8 @@ class _Sums:
     bad: Floats
     good_squares: Floats
     bad_squares: Floats
-    within: Within | None = None
-    """What the nodes' own events know of a mean of theirs."""
+    within: Evidence | None = None
+    """What the nodes' own events know, where nodes or sites are the events."""
 
     @property
     def valid(self) -> Floats:
@@ -199,7 +199,7 @@ def _weights(track: _Track) -> Floats:
 def _counted(track: _Track, begins: Places, weights: Floats | None = None) -> _Sums:
     """Sums of [begin, end) at each step, by the SLO's own policies, as ``measure.py`` makes them.
 
-    ``weights``: to know as well how sure a mean of nodes is.
+    ``weights``: to know as well how sure a mean of nodes or a promise over them is.
     """
     slo, steps = track.slo, len(track.ends)
     units = len(track.minutes.good)
@@ -213,11 +213,11 @@ def _counted(track: _Track, begins: Places, weights: Floats | None = None) -> _S
         share = 1 - np.where(counted, ratio, 1)
         good += share if slo.quantifier is None else counted & (share >= slo.quantifier.target)
         valid += counted
-    if weights is None or slo.quantifier is not None:
+    if weights is None:
         return _Sums(good, valid - good, good, valid - good)
     names = ("good", "bad", "good_squares", "bad_squares")
     g, b, g2, b2 = (np.array([getattr(part, name) for part in parts]) for name in names)
-    return _Sums(good, valid - good, good, valid - good, within_nodes((g, b, g2, b2), weights))
+    return _Sums(good, valid - good, good, valid - good, evidence_of(slo.quantifier, (g, b, g2, b2), weights))
 
 
 def _of_unit(track: _Track, unit: int, begins: Places) -> _Sums:

@@ -10,8 +10,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from sloengine.evaluate.fleet import Within
 from sloengine.evaluate.interval import lower_bounds
+from sloengine.evaluate.promises import Evidence
 from sloengine.evaluate.tally import Bools, Floats, Tally, numbers, tally_of
 from sloengine.model import Budget, BurnReading, BurnWindow, Counts, Slo
 
@@ -81,7 +81,7 @@ def read_burns(slo: Slo, by_window: Mapping[timedelta, Counts], length: timedelt
     return read_all_burns([slo], tally_of([list(by_window.values())]), spans, length)[0]
 
 
-KnownWithin = Mapping[int, Mapping[timedelta, Within]]
+KnownWithin = Mapping[int, Mapping[timedelta, Evidence]]
 ALL_EVENTS: KnownWithin = {}
 
 
@@ -93,7 +93,7 @@ def read_all_burns(
     within: KnownWithin = ALL_EVENTS,
 ) -> list[tuple[BurnReading, ...]]:
     """:func:`read_burns` of many slices. ``slos``: of each slice, all of one policy and window; ``spans``: the column of each
-    alert window, a window that has none being empty; ``within``: by number of the slice, where its events are means of nodes'."""
+    alert window, a window that has none being empty; ``within``: by number of the slice, where its events are nodes or sites."""
     if not slos:
         return []
     lines = _Lines.of(slos)

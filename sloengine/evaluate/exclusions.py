@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -107,6 +107,12 @@ def concerned(exclusion: Exclusion, layout: Layout) -> Bools:
         codes, measures = layout.column("")
         found &= np.array([measure != COVERED for measure in measures], dtype=np.bool_)[codes]
     return found
+
+
+def untold(exclusion: Exclusion, names: Collection[str]) -> bool:
+    """Whether it names something that rows told apart by ``names``, beside what all buckets are, don't hold."""
+    mark = mark_of(exclusion)
+    return mark is not None and not {matcher.name for matcher in mark.where} <= set(names)
 
 
 def absences(

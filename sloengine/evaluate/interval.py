@@ -178,18 +178,45 @@ def lower_bound(
     return float(lower_bounds(good, bad, good_squares, bad_squares, confidence, good_weight=good_weight))
 
 
+def doubts(
+    good: ArrayLike,
+    bad: ArrayLike,
+    good_squares: ArrayLike,
+    bad_squares: ArrayLike,
+    allowed: float,
+    *,
+    good_weight: ArrayLike | None = None,
+) -> Floats:
+    """How likely so many bad events or more would be if the bad ratio were just the one allowed; 1 without bad events.
+
+    :func:`lower_bounds` turned around: at a confidence of one less this doubt the bound is the ratio allowed.
+    """
+    sums = _checked(good, bad, good_squares, bad_squares)
+    seen, widened = _seen_and_widened(sums, good_weight)
+    none = sums[1] == 0
+    heavy, light = allowed * widened.weight, (1 - allowed) * seen.weight
+    share = np.divide(heavy, heavy + light, out=np.ones_like(light), where=~none)
+    return np.where(none, 1.0, special.betainc(np.where(none, 1.0, seen.events), widened.events + none, share))
+
+
 def _bound_below(sums: tuple[Floats, Floats, Floats, Floats], tail: float, other_weight: ArrayLike | None) -> Floats:
     """The ratio of the second sum to both that leaves ``tail`` below, with the first sum widened by an unseen event."""
+    seen, widened = _seen_and_widened(sums, other_weight)
+    none = sums[1] == 0
+    share = _beta_quantile(np.where(none, 1.0, seen.events), np.where(none, 1.0, widened.events), tail)
+    heavy, light = share * seen.weight, (1 - share) * widened.weight
+    return np.divide(heavy, heavy + light, out=np.zeros_like(heavy), where=~none & (heavy > 0))
+
+
+def _seen_and_widened(
+    sums: tuple[Floats, Floats, Floats, Floats], other_weight: ArrayLike | None
+) -> tuple[_Side, _Side]:
+    """The second sum as it was seen, and the first with one event that was not seen."""
     other, own, other_squares, own_squares = sums
     mine = _mean_weight(own, own_squares)
     theirs = _mean_weight(other, other_squares)
     unseen = np.maximum(theirs, mine if other_weight is None else _weight("weight", other_weight))
-    seen = _side(own, own_squares)
-    widened = _side(other + unseen, other_squares + unseen**2)
-    none = own == 0
-    share = _beta_quantile(np.where(none, 1.0, seen.events), np.where(none, 1.0, widened.events), tail)
-    heavy, light = share * seen.weight, (1 - share) * widened.weight
-    return np.divide(heavy, heavy + light, out=np.zeros_like(heavy), where=~none & (heavy > 0))
+    return _side(own, own_squares), _side(other + unseen, other_squares + unseen**2)
 
 
 def _beta_quantile(a: Floats, b: Floats, q: float) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sloengine.evaluate.burn import windows_of
 from sloengine.evaluate.cube import Cube, without
 from sloengine.evaluate.exclusions import MINUTE, concerned, cuts, mask, occurrences
-from sloengine.evaluate.fleet import Spread, Within, spread_of_events, spread_of_nodes, within_nodes
+from sloengine.evaluate.fleet import Spread, spread_of_events, spread_of_nodes, within_nodes
 from sloengine.evaluate.periods import (
     RollingWindow,
     Window,
@@ -21,6 +21,7 @@ from sloengine.evaluate.periods import (
     targets_between,
 )
 from sloengine.evaluate.plan import Matches, Plan
+from sloengine.evaluate.promises import Evidence, OfPromise, worst_of
 from sloengine.evaluate.tally import Floats, Tally, over_policy, tally, tally_of
 from sloengine.model import Counts, Exclusion, Group, Quantifier, Slo, Unknown
 
@@ -46,8 +47,8 @@ class Measured:
     """Slices beyond the cardinality budget that this one, called ``other``, holds."""
     spread: Spread | None = None
     """How much the nodes behind the window's ratio differ; None where buckets don't tell them apart."""
-    within: Mapping[timedelta, Within] = field(default_factory=dict)
-    """Of each alert window what the nodes' own events know, where nodes or sites weigh the same; shape ()."""
+    within: Mapping[timedelta, Evidence] = field(default_factory=dict)
+    """Of each alert window what the nodes' own events know, where the SLO weighs or quantifies over them; shape ()."""
 
 
 NOTHING: Mapping[str, Counts] = {}
@@ -78,8 +79,8 @@ class Batch:
     folded: tuple[int, ...]
     spreads: Mapping[int, Spread]
     """By number of the slice, where buckets tell nodes apart."""
-    within: Mapping[int, Mapping[timedelta, Within]]
-    """By number of the slice and alert window, where nodes or sites weigh the same; shape ()."""
+    within: Mapping[int, Mapping[timedelta, Evidence]]
+    """By number of the slice and alert window, where its SLO weighs or quantifies over nodes or sites; shape ()."""
 
 
 def window_of(slo: Slo) -> Window:
@@ -279,7 +280,7 @@ def _parts(slo: Slo, lo: datetime, hi: datetime) -> list[tuple[datetime, datetim
 
 def _tallied(
     plan: Plan, cube: Cube, rows: Floats, spans: Mapping[timedelta, int]
-) -> tuple[Tally, Mapping[int, Mapping[str, Counts]], Mapping[int, Mapping[timedelta, Within]]]:
+) -> tuple[Tally, Mapping[int, Mapping[str, Counts]], Mapping[int, Mapping[timedelta, Evidence]]]:
     """Counts for each row of masks, weighed and quantified as the SLOs say; the first row's by node or site; and what these know
     in each alert window."""
     found = by_policy(plan.slos, tally(cube, plan.stack, rows))
@@ -293,17 +294,31 @@ def _tallied(
         by_unit = dict(zip(names, each.counts(), strict=True))
         listed[number] = [_over_units(slo, {name: c[row] for name, c in by_unit.items()}) for row in range(len(rows))]
         nodes[number] = {name: c[0] for name, c in by_unit.items()}
-        if slo.quantifier is None and spans:
-            within[number] = _within(each, spans)
+        if spans:
+            within[number] = _within(slo.quantifier, each, spans)
     return tally_of(listed), nodes, within
 
 
-def _within(each: Tally, spans: Mapping[timedelta, int]) -> Mapping[timedelta, Within]:
+def _within(promise: Quantifier | None, each: Tally, spans: Mapping[timedelta, int]) -> Mapping[timedelta, Evidence]:
     longest = spans[max(spans)]
     good, squares = each.good[:, longest], each.good_squares[:, longest]
     weights = np.divide(squares, good, out=np.zeros_like(good), where=good > 0)[:, np.newaxis]
-    found = within_nodes((each.good, each.bad, each.good_squares, each.bad_squares), weights)
+    found = evidence_of(promise, (each.good, each.bad, each.good_squares, each.bad_squares), weights)
     return {span: found.at(column) for span, column in spans.items()}
+
+
+def evidence_of(promise: Quantifier | None, sums: tuple[Floats, Floats, Floats, Floats], weights: Floats) -> Evidence:
+    """What nodes' own events know of their mean, or of a promise over them.
+
+    Args:
+        promise: None: each node weighs the same.
+        sums: good, bad and their squares, each of shape (nodes, windows).
+        weights: what a good event of each node stands for where a longer window knows it, else 0; shape (nodes, windows) or
+            (nodes, 1).
+    """
+    if promise is None:
+        return within_nodes(sums, weights)
+    return OfPromise(promise, *sums, np.broadcast_to(weights, sums[0].shape))
 
 
 def by_policy(slos: Sequence[Slo], found: Tally) -> Tally:
@@ -334,13 +349,13 @@ def _over_units(slo: Slo, by_unit: Mapping[str, Counts]) -> Counts:
 
 
 def _quantified(promise: Quantifier, by_unit: Mapping[str, Counts]) -> Counts:
-    valid = sorted((c.bad / c.valid, name) for name, c in by_unit.items() if c.valid)
-    missing = len(by_unit) - len(valid)
+    """``by_unit`` in order of name, so that of equal nodes the same are the worst from tick to tick."""
+    valid = [c for c in by_unit.values() if c.valid]
+    ratios = np.array([c.bad / c.valid for c in valid])
     if not promise.worst:
-        good = sum(1 - ratio >= promise.target for ratio, _ in valid)
-        return Counts(good=good, bad=len(valid) - good, unknown=missing)
-    worst = valid[-max(1, round(promise.share * len(valid))) :] if valid else []
-    return sum((by_unit[name] for _, name in worst), Counts())
+        good = int(np.sum(1 - ratios >= promise.target))
+        return Counts(good=good, bad=len(valid) - good, unknown=len(by_unit) - len(valid))
+    return sum((valid[place] for place in worst_of(ratios, promise.share)), Counts())
 
 
 # --- beside the counts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -65,6 +65,8 @@ class Told:
     leaked: float
     """Events among them that may belong to the time before the slice."""
     cells: int
+    first: datetime
+    """The first minute that it was heard in; by it what exclusions take out is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,26 @@ def sums_of(slo: Slo, told: Iterable[Told]) -> dict[tuple[Entity, datetime], Sum
             max(before.cells, one.cells),
         )
     return found
+
+
+def kept_of(told: Iterable[Told], gone: Callable[[Told], bool]) -> list[Told]:
+    """What is left of each key and slice, as one, where some pieces of it don't count.
+
+    The first increase after time that doesn't count may belong to it. A cell that its edge cuts is heard if either part is.
+    """
+    found: dict[tuple[Key, datetime], Told] = {}
+    for one in told:
+        if gone(one):
+            continue
+        place = one.key, one.start
+        before = found.get(place)
+        found[place] = one if before is None else _joined(before, one)
+    return list(found.values())
+
+
+def _joined(a: Told, b: Told) -> Told:
+    sums = a.events + b.events, a.unweighted + b.unweighted, a.leaked + b.leaked, a.cells + b.cells
+    return Told(a.key, a.start, *sums, min(a.first, b.first))
 
 
 def _amount(selectors: Sequence[Selector], one: Told) -> Amount | None:

@@ -6,12 +6,14 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sloengine.errors import SloengineError
 from sloengine.evaluate.account import Accounts, Standing, accounts
 from sloengine.jobs.attribute import spent
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.quantiles import quantiles
 from sloengine.model import Slo, Status
 from sloengine.rollup.plan import floor_hour
 from sloengine.store.client import Row
@@ -95,7 +97,10 @@ class KeptAccounts:
         if not statuses:
             return Standing(None, "no slice of it is judged")
         try:
-            found = Standing(account(self._engine, statuses[0].slo, statuses, tick))
+            slo = statuses[0].slo
+            values, unknown = quantiles(self._engine, slo)
+            whole = account(self._engine, slo, statuses, tick)
+            found = Standing(replace(whole, quantiles=values, unknown_quantiles=unknown))
         except Exception as error:
             # The rest of the page is of the tick and stands, whatever went wrong here.
             known = isinstance(error, SloengineError)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from sloengine.evaluate.cube import Key
+from sloengine.evaluate.exclusions import absences, concern, occurrences, untold
+from sloengine.evaluate.periods import Interval
 from sloengine.evaluate.slices import (
     Entity,
     Judged,
@@ -21,6 +23,7 @@ from sloengine.evaluate.slices import (
     gaps,
     inventory_tells,
     judge_slice,
+    kept_of,
     named,
     nameless,
     names_of,
@@ -33,9 +36,10 @@ from sloengine.evaluate.slices import (
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import COLUMNS, Derived
 from sloengine.jobs.fold import Run
-from sloengine.jobs.marks import mark_name, move_marks, read_marks
+from sloengine.jobs.marks import drop_marks, mark_name, move_marks, read_marks
 from sloengine.jobs.parameters import few
-from sloengine.model import DIMENSIONS, Slo
+from sloengine.marked import PREFIX
+from sloengine.model import DIMENSIONS, Exclusion, Slo
 from sloengine.rollup.folds import folds_of
 from sloengine.rollup.plan import floor_hour
 from sloengine.store.client import Row
@@ -46,6 +50,7 @@ REACH = timedelta(days=39)
 LONGEST = timedelta(hours=6)
 """Slices that are read at once span no more, or one slice: memory stays bounded."""
 TRUSTED = timedelta(minutes=2)
+WITHOUT = ".without."
 BucketKey = tuple[object, ...]
 
 
@@ -56,12 +61,15 @@ def derive_slices(engine: Deps, hours: set[datetime], now: datetime, run: Run) -
     """
     if not any(slo.sli.slices for slo in engine.catalogue.slos):
         return set()
-    names = {slo.name: _mark(slo) for slo in engine.catalogue.slos if slo.sli.slices}
+    exclusions = engine.catalogue.exclusions
+    names = {slo.name: _mark(slo, exclusions) for slo in engine.catalogue.slos if slo.sli.slices}
     changed: set[datetime] = set()
-    for (length, mark), slos in _groups(engine, names, read_marks(engine, "slices")).items():
+    for (length, mark), slos in _groups(engine, names, _marks(engine, names.values())).items():
         end, oldest = slice_start(now, length), now - max(REACH, *(slo.window for slo in slos))
         begin = mark if mark is not None else _begin(engine, slos, oldest, end)
         seen = _Seen.of(engine, [names[slo.name] for slo in slos], now)
+        if mark is None:
+            seen.forget()
         # Nothing that a new rule asks for lies before its begin, whatever else was touched there.
         reach = begin if mark is None else oldest
         for span in spans(due_slices(hours, (begin, end), reach, length), length, LONGEST):
@@ -81,8 +89,25 @@ def _groups(
     return found
 
 
-def _mark(slo: Slo) -> str:
-    return mark_name("slices", slo.name, slo.service, slo.where, names_of(slo), slo.sli.slices)
+def _mark(slo: Slo, exclusions: Sequence[Exclusion]) -> str:
+    """What is taken out of a rule's sums is a part of the rule: it begins with the rule's own mark."""
+    own = mark_name("slices", slo.name, slo.service, slo.where, names_of(slo), slo.sli.slices)
+    out = _taken_out(slo, exclusions)
+    return f"{own}{WITHOUT}{mark_name('', *out).lstrip(':')}" if out else own
+
+
+def _marks(engine: Deps, names: Collection[str]) -> dict[str, datetime]:
+    """How far each rule has come. One that was judged with other exclusions since must begin anew, should they come back."""
+    found = read_marks(engine, "slices")
+    rules = {name.partition(WITHOUT)[0] for name in names}
+    drop_marks(engine, [name for name in found if name.partition(WITHOUT)[0] in rules and name not in names])
+    return found
+
+
+def _taken_out(slo: Slo, exclusions: Iterable[Exclusion]) -> tuple[Exclusion, ...]:
+    """Exclusions that a verdict can't be asked of, because what they name is summed into it: they are taken out of the sums."""
+    names = names_of(slo)
+    return tuple(exclusion for exclusion in exclusions if untold(exclusion, names))
 
 
 def _measure(slo: Slo) -> str:
@@ -175,6 +200,11 @@ class _Seen:
             del held[place]
         return cls(held, hash((tuple(names), engine.catalogue.nodes)), now)
 
+    def forget(self) -> None:
+        """Of a rule that begins: another one may have judged since, and this is one that came back."""
+        for place in [place for place in self.held if place[0] == self.rules]:
+            del self.held[place]
+
     def changed(self, digests: Mapping[datetime, int]) -> list[datetime]:
         return [at for at, digest in digests.items() if self.held.get((self.rules, at), (None,))[0] != digest]
 
@@ -202,15 +232,44 @@ def _judge(engine: Deps, pass_: _Pass, told: Mapping[tuple[str, str], list[Told]
         before = stored.get(_measure(slo), [])
         rows.stored |= {_bucket(r): r["Events"] for r in before if _within(r, pass_.span)}
         mine = [one for name in _sources([slo]) for one in told.get((name, slo.service), ())]
-        heard = _judge_slo(slo, mine, rows)
+        kept = kept_of(mine, _gone(_taken_out(slo, engine.catalogue.exclusions), pass_.span))
+        heard = _judge_slo(slo, kept, rows)
+        # An entity of which all is taken out is not silent, but a gateway whose other devices are is.
+        told_of = heard if len(kept) == len(mine) else _heard(slo, mine)
         if inventory_tells(slo):
-            _add_unheard(engine, pass_, slo, heard, rows)
+            _add_unheard(engine, pass_, slo, told_of if "device" in names_of(slo) else heard, rows)
         else:
-            silent.append(_Silence.of(pass_, slo, heard, before))
+            silent.append(_Silence.of(pass_, slo, told_of, before))
     _look_around(engine, pass_, silent)
     for silence in silent:
         _bridge(engine, pass_, silence, rows)
     return rows.settle(engine, run)
+
+
+def _heard(slo: Slo, told: Iterable[Told]) -> dict[Entity, set[datetime]]:
+    heard: dict[Entity, set[datetime]] = {}
+    for entity, start in sums_of(slo, told):
+        heard.setdefault(entity, set()).add(start)
+    return heard
+
+
+def _gone(exclusions: Sequence[Exclusion], span: Interval) -> Callable[[Told], bool]:
+    """Whether any of these takes a piece out."""
+    found = [(concern(exclusion), occurrences(exclusion, *span)) for exclusion in exclusions]
+    asked = [(concerned, spans) for concerned, spans in found if spans]
+
+    def gone(one: Told) -> bool:
+        return PREFIX in one.key.attributes and any(
+            any(a <= one.first < b for a, b in spans) and concerned(one.key) for concerned, spans in asked
+        )
+
+    return gone
+
+
+def _edges(engine: Deps, pass_: _Pass) -> list[datetime]:
+    """Where time begins and ends that exclusions take out of sums."""
+    every = {e for slo in pass_.slos for e in _taken_out(slo, engine.catalogue.exclusions)}
+    return sorted({edge for exclusion in every for span in occurrences(exclusion, *pass_.span) for edge in span})
 
 
 def _told(engine: Deps, pass_: _Pass) -> dict[tuple[str, str], list[Told]]:
@@ -222,12 +281,13 @@ def _told(engine: Deps, pass_: _Pass) -> dict[tuple[str, str], list[Told]]:
         nodewise=few(f.measure for f in folds_of(pass_.slos) if "device" in f.detail) if by_device else [""],
         length=int(pass_.length.total_seconds()),
         cell=int(cell_of(pass_.length).total_seconds()),
+        edges=_edges(engine, pass_),
         **_bounds(pass_.span),
     )
     found: dict[tuple[str, str], list[Told]] = {}
     for r in rows:
         key = Key(r["Measure"], tuple(r[name] for name in DIMENSIONS), r["Attributes"])
-        one = Told(key, utc(r["Slice"]), r["Events"], r["Unweighted"], r["Leaked"], r["Cells"])
+        one = Told(key, utc(r["Slice"]), r["Events"], r["Unweighted"], r["Leaked"], r["Cells"], utc(r["First"]))
         found.setdefault((key.measure, r["service"]), []).append(one)
     return found
 
@@ -271,10 +331,18 @@ def _judge_slo(slo: Slo, told: Sequence[Told], rows: _Rows) -> dict[Entity, set[
 
 
 def _add_unheard(engine: Deps, pass_: _Pass, slo: Slo, heard: Mapping[Entity, set[datetime]], rows: _Rows) -> None:
+    nodes, out = engine.catalogue.nodes, _taken_out(slo, engine.catalogue.exclusions)
+    absent = absences(out, nodes, *pass_.span) if out else {}
     for start in pass_.starts:
         present = {entity for entity, starts in heard.items() if start in starts}
-        for entity in unheard(slo, engine.catalogue.nodes, start, present):
+        whole = start, start + pass_.length
+        for entity in unheard(slo, [n for n in nodes if not _away(absent.get(n, ()), whole)], start, present):
             rows.add(_measure(slo), _row(slo, entity, start))
+
+
+def _away(spans: Iterable[Interval], whole: Interval) -> bool:
+    """Whether a node was not expected all the time."""
+    return any(a <= whole[0] and whole[1] <= b for a, b in spans)
 
 
 def _row(

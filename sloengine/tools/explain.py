@@ -16,6 +16,7 @@ from sloengine.evaluate.interval import PAGE_CONFIDENCE, lower_bound
 from sloengine.evaluate.measure import Measured, window_of
 from sloengine.evaluate.periods import bounds, floor_minute, targets_between
 from sloengine.evaluate.plan import OTHER
+from sloengine.evaluate.quantiles import asked_of
 from sloengine.jobs.account import account
 from sloengine.jobs.deps import Deps
 from sloengine.model import (
@@ -25,13 +26,11 @@ from sloengine.model import (
     Group,
     Selector,
     Slo,
-    Source,
     State,
     Status,
     Unknown,
     Weighting,
 )
-from sloengine.rollup.folds import VALUE
 from sloengine.store.client import Row, statement
 from sloengine.times import format_duration, utc
 from sloengine.tools.budget import told
@@ -228,15 +227,10 @@ def _definition(slo: Slo) -> dict[str, Any]:
 
 def _quantiles(slo: Slo) -> list[str]:
     """Commands that say how far from its limit a value is: buckets are cut there and know no more."""
-    found: dict[str, None] = {}
-    for selector in slo.sli.selectors:
-        for matcher in selector.where:
-            if matcher.name == VALUE and selector.source is Source.SPAN:
-                found[f"span_quantiles --param span={shlex.quote(selector.name)}"] = None
-            elif matcher.name == VALUE and selector.source is Source.GAUGE:
-                limit = f"--param limit={matcher.value}"
-                found[f"saturation_quantiles --param metric={shlex.quote(selector.name)} {limit}"] = None
-    return [f"sloengine query {query}" for query in found]
+    return [
+        f"sloengine query {asked.query} {' '.join(f'--param {k}={shlex.quote(v)}' for k, v in asked.parameters)}"
+        for asked in asked_of(slo)
+    ]
 
 
 def _weighting(slo: Slo) -> str:

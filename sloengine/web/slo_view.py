@@ -30,6 +30,7 @@ from sloengine.web.slo_budget import (
     restated_row,
     share_text,
 )
+from sloengine.web.slo_quantiles import Values, values_of
 from sloengine.web.view import NEVER, TONES, Cell, Limits, Slice, cell, slice_of, worst_first
 
 RESTATED_MAX = 24
@@ -98,6 +99,9 @@ class SloPage:
     restated_hidden: int = 0
     known: Compared | None = None
     blind: str = ""
+    values: tuple[Values, ...] = ()
+    """How far from its limit each span or gauge is."""
+    values_unknown: str = ""
     units: tuple[Unit, ...] = ()
     units_title: str = ""
     gap: str = ""
@@ -189,6 +193,8 @@ def _page(frame: Frame, found: tuple[list[Status], Status], standing: Standing) 
         restated_hidden=max(0, len(account.restated) - RESTATED_MAX),
         known=as_known(status, account),
         blind=account.blind,
+        values=values_of(status, standing.accounts.quantiles if standing.accounts else ()),
+        values_unknown=figures.cut(standing.accounts.unknown_quantiles, 300) if standing.accounts else "",
         units=units,
         units_title=units_title,
         gap=gap,

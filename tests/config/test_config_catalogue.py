@@ -517,6 +517,7 @@ def test_whatever_stands_in_any_place_of_a_document_only_problems_come_out(
         ),
         ('hardware="orin"', "M4", "nothing is taken out of SLO 'digits-freshness' (by hardware)"),
         ('service="other", device="d1"', "M3", ""),
+        ('hardware="orin"', "M8, M13", ""),
     ],
 )
 def test_lint_names_slos_that_an_exclusion_takes_nothing_out_of(

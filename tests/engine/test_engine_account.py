@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from engine_rig import BASE, HOUR, MINUTE, Rig
@@ -16,10 +17,13 @@ from sloengine.evaluate.evidence import Cause
 from sloengine.gameday.pager import Pager
 from sloengine.jobs import Deps
 from sloengine.jobs.account import FRESH, KeptAccounts
-from sloengine.model import Exclusion
+from sloengine.jobs.quantiles import quantiles
+from sloengine.model import Exclusion, Matcher, Selector, Sli, Source
 from sloengine.store.client import Store
 
 BEGIN = BASE + 11 * MINUTE
+SPAN_COLUMNS = ["ResourceAttributes", "ServiceName", "SpanName", "SpanAttributes", "TraceId", "SpanId", "TraceState"]
+SPAN_COLUMNS += ["Timestamp", "Duration", "StatusCode", "IngestTime"]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,49 @@ def told(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 def engine(told: Rig) -> Deps:
     """An engine that a test may change, on a store that it only reads."""
     return replace(told.deps)
+
+
+def test_how_far_values_are_from_their_limit_comes_from_raw_rows(rigs: Callable[..., Rig]) -> None:
+    limit = (Matcher("value", "<=", "0.5"),)
+    kinds = ((Source.SPAN, "infer"), (Source.GAUGE, "heat"))
+    slos = [
+        replace(PROMISE, name=name, sli=Sli(good=(Selector(kind, name, limit),), total=(Selector(kind, name),)))
+        for kind, name in kinds
+    ]
+    rig, lately = rigs(slos=slos), datetime.now(UTC) - 10 * MINUTE
+    spans = [
+        [{}, PROMISE.service, "infer", {"edge.model.name": "m"}, f"{n:032x}", f"{n:016x}", "ot=th:8", lately, n * 10**7]
+        for n in range(1, 101)
+    ]
+    spans = [[*span, "Unset", lately] for span in spans]
+    rig.store.insert("otel_traces", SPAN_COLUMNS, spans)
+    columns = ["ResourceAttributes", "ServiceName", "MetricName", "TimeUnix", "Value", "IngestTime"]
+    rig.store.insert(
+        "otel_metrics_gauge",
+        columns,
+        [[{"device.id": "d1"}, PROMISE.service, "heat", lately + n * MINUTE, n / 10, lately] for n in range(10)],
+    )
+    spans_found, unknown = quantiles(rig.deps, slos[0])
+    (of_spans,) = spans_found
+    assert unknown == ""
+    assert (of_spans.who, of_spans.sampled) == ((("service", PROMISE.service), ("model", "m"), ("version", "")), True)
+    assert [p.value for p in of_spans.points] == pytest.approx([0.5, 0.95, 0.99], rel=0.01)
+    ((of_node,), _) = quantiles(rig.deps, slos[1])
+    assert dict(of_node.who)["device"] == "d1"
+    assert (of_node.points[-1].value, of_node.above) == (0.9, pytest.approx(4 / 9))
+
+
+def test_what_takes_too_long_is_said_and_leaves_the_account_as_it_is(
+    engine: Deps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sloengine.jobs.account.quantiles", lambda *_: ((), "too much"))
+    found = KeptAccounts(engine).of("success")
+    assert found.problem == ""
+    assert found.accounts is not None and found.accounts.unknown_quantiles == "too much"
+    assert found.accounts.of(EU).attribution is not None
+    _away(engine)
+    slo = replace(PROMISE, sli=Sli(good=(Selector(Source.SPAN, "infer", (Matcher("value", "<=", "1"),)),)))
+    assert "did not answer" in quantiles(engine, slo)[1]
 
 
 def _away(engine: Deps) -> None:

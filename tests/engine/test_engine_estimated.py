@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
-from engine_rig import BASE, DELTA, HISTOGRAM_COLUMNS, MINUTE, SUM_COLUMNS, Rig, Series, slo
+from engine_rig import BASE, DELTA, HISTOGRAM_COLUMNS, MINUTE, SHARED_COLUMNS, SUM_COLUMNS, Rig, Series, slo
 
+from sloengine.evaluate.interval import bad_ratio_bounds
 from sloengine.model import Counts, Matcher, Selector, Sli, Source
 
 CALLS, DURATION = "traces.span.metrics.calls", "traces.span.metrics.duration"
@@ -90,19 +91,39 @@ FAST = Sli(
     total=(Selector(Source.HISTOGRAM, DURATION),),
 )
 
+# Scale 0: twelve in (0.5, 1], eight in (1, 2].
+EXPONENTIAL: tuple[list[str], list[object]] = (HISTOGRAM_COLUMNS, [20, 0, 0, -1, [12, 8]])
+EXPLICIT: tuple[list[str], list[object]] = (
+    [*SHARED_COLUMNS, "Count", "ExplicitBounds", "BucketCounts"],
+    [20, [0.5, 1.0, 2.0], [0, 12, 8, 0]],
+)
+
 
 @pytest.mark.parametrize(
     ("threshold", "expected"), [("c", (12, 8, 0)), ("", (0, 0, 20))], ids=["of weight 4", "unknown"]
 )
-def test_durations_of_sampled_spans_are_estimates_too(rigs, threshold: str, expected: tuple[float, ...]) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("table", "cells"),
+    [("otel_metrics_exponential_histogram", EXPONENTIAL), ("otel_metrics_histogram", EXPLICIT)],
+    ids=["exponential", "explicit"],
+)
+def test_durations_of_sampled_spans_are_estimates_too(  # type: ignore[no-untyped-def]
+    rigs, table: str, cells: tuple[list[str], list[object]], threshold: str, expected: tuple[float, ...]
+) -> None:
     rig = rigs(slos=[slo(sli=FAST, by=("region",))])
     at = BASE + MINUTE
     extra = (("sampling.method", "extrapolated"), ("edge.sampling.threshold", threshold))
     series = Series(temporality=DELTA, start=BASE, extra=extra)
     row = series.row(DURATION, "s", at, at + timedelta(seconds=2), None)
-    # Scale 0: twelve in (0.5, 1], eight in (1, 2].
-    rig.store.insert("otel_metrics_exponential_histogram", HISTOGRAM_COLUMNS, [[*row, 20, 0, 0, -1, [12, 8]]])
-    counts = _counts(rig)
+    columns, values = cells
+    rig.store.insert(table, columns, [[*row, *values]])
+    (status,) = rig.tick(BASE + 3 * MINUTE)
+    counts = status.counts
     assert (counts.good, counts.bad, counts.unknown) == expected
+    assert counts.sampled == bool(threshold)
     if threshold:
         assert counts.squares == (48, 32)
+        # Twenty durations of weight 4 are five spans.
+        low, high = bad_ratio_bounds(12, 8, 48, 32)
+        assert status.effective == pytest.approx(5)
+        assert status.interval == pytest.approx((1 - high, 1 - low))

@@ -16,7 +16,8 @@ from engine_rig import BASE, HOUR, MINUTE, SERVICE, Rig, Series, slo
 from sloengine import jobs
 from sloengine.jobs.fold import Corrections, Run
 from sloengine.jobs.slices import derive_slices
-from sloengine.model import Catalogue, Matcher, Node, Selector, Sli, SliceRule, Slo, Source
+from sloengine.marked import mark_of
+from sloengine.model import Catalogue, Exclusion, Matcher, Node, Selector, Sli, SliceRule, Slo, Source
 
 COLUMNS = [
     "Measure",
@@ -273,6 +274,89 @@ def test_points_of_devices_become_slices_statuses_and_nothing_else(rigs: Callabl
     }
     status = next(s for s in jobs.evaluate(rig.deps, now) if s.slo.name == "reduction")
     assert (status.counts.good, status.counts.bad, status.counts.unknown) == (2, 2, 0)
+
+
+# --- what exclusions take out of verdicts that don't tell it apart
+
+BROKEN = Exclusion("broken", "it floods", (Matcher("device", "=", "d1"),), BEGIN, None)
+
+
+def uplink(by: str = "gateway") -> Slo:
+    """600 an hour and gateway at most."""
+    return sliced("uplink", SliceRule(HOUR, (), sums(SENT), (), "lte", 600), by=(by,))
+
+
+def flooded(minutes: int = 60, **more: Any) -> list[Counted]:
+    """20 a minute of the device that an exclusion names, as a fold marks them."""
+    mark = mark_of(BROKEN)
+    assert mark is not None
+    return each_minute(SENT, BEGIN, minutes, 20, attributes=((mark.name, "1"),), **more)
+
+
+def excluding(rig: Rig, *exclusions: Exclusion) -> dict[tuple[Any, ...], Any]:
+    """Verdicts by gateway under these exclusions."""
+    rig.deps.catalogue = replace(rig.deps.catalogue, exclusions=exclusions)
+    derive(rig, (), BEGIN + HOUR)
+    return verdicts(rig, "uplink", "gateway")
+
+
+def test_a_gateways_verdict_is_that_of_the_devices_that_count_with_each_exclusion_that_comes_and_goes(
+    rigs: Callable[..., Rig],
+) -> None:
+    rig = rigs(slos=[uplink()], nodes=[node("d1"), node("d2")])
+    count(rig, [*flooded(), *each_minute(SENT, BEGIN, 60, 5)])
+    for exclusions, said in (((), "bad"), ((BROKEN,), "good"), ((), "bad"), ((BROKEN,), "good")):
+        assert excluding(rig, *exclusions) == {("gw-1", BEGIN): said}
+    elsewhere = replace(BROKEN, where=(*BROKEN.where, Matcher("region", "=", "us")))
+    assert excluding(rig, elsewhere) == {("gw-1", BEGIN): "bad"}
+
+
+@pytest.mark.parametrize(
+    ("begin", "lasts", "said"), [(0, 50, "good"), (30, 10, "bad"), (10, 45, "good"), (70, 10, "bad")]
+)
+def test_only_the_excluded_part_of_a_slice_is_taken_out(
+    rigs: Callable[..., Rig], begin: int, lasts: int, said: str
+) -> None:
+    rig = rigs(slos=[uplink()], nodes=[node("d1"), node("d2")])
+    count(rig, [*flooded(), *each_minute(SENT, BEGIN, 60, 5)])
+    part = replace(BROKEN, start=BEGIN + begin * MINUTE, duration=lasts * MINUTE)
+    assert excluding(rig, part) == {("gw-1", BEGIN): said}
+
+
+@pytest.mark.parametrize("begin", [0, 5])
+def test_what_a_reconnect_brings_after_excluded_time_may_belong_to_it(rigs: Callable[..., Rig], begin: int) -> None:
+    """Nobody knows how much of the increase over a silence was before the exclusion ended."""
+    rig = rigs(slos=[uplink()], nodes=[node("d1"), node("d2")])
+    late = [replace(r, events=700, bridged=700) for r in flooded() if r.minute == BEGIN + 30 * MINUTE]
+    count(rig, [*flooded(10), *late, *each_minute(SENT, BEGIN, 60, 5)])
+    part = replace(BROKEN, start=BEGIN + begin * MINUTE, duration=20 * MINUTE)
+    assert excluding(rig, part) == {("gw-1", BEGIN): "unknown unsure"}
+
+
+def test_a_gateway_without_any_device_that_counts_has_no_verdict(rigs: Callable[..., Rig]) -> None:
+    rig = rigs(slos=[uplink()], nodes=[node("d1"), node("d3", "gw-2")])
+    count(rig, [*flooded(), *flooded(gateway="gw-2")])
+    assert excluding(rig, BROKEN) == {("gw-2", BEGIN): "unknown missing"}, "another of its devices was expected"
+
+
+def test_an_entity_that_the_inventory_does_not_know_is_not_silent_while_all_of_it_is_taken_out(
+    rigs: Callable[..., Rig],
+) -> None:
+    rig = rigs(slos=[uplink("model")])
+    hours = [BEGIN, BEGIN + HOUR, BEGIN + 2 * HOUR]
+    count(rig, [r for hour in (hours[0], hours[2]) for r in each_minute(SENT, hour, 60, 5, model="m")])
+    count(rig, [replace(r, minute=r.minute + HOUR) for r in flooded(model="m")])
+    rig.deps.catalogue = replace(rig.deps.catalogue, exclusions=(BROKEN,))
+    derive(rig, (), BEGIN + 3 * HOUR)
+    assert verdicts(rig, "uplink", "model") == {("m", hours[0]): "good", ("m", hours[2]): "good"}
+
+
+def test_a_verdict_of_one_device_is_left_to_be_taken_out_as_a_whole(rigs: Callable[..., Rig]) -> None:
+    rig = rigs(slos=[bandwidth()], nodes=[node("d1")])
+    count(rig, flooded(device="d1"))
+    rig.deps.catalogue = replace(rig.deps.catalogue, exclusions=(BROKEN,))
+    derive(rig, (), BEGIN + HOUR)
+    assert verdicts(rig, "bandwidth", "device") == {("d1", BEGIN): "bad"}
 
 
 # --- slices of other entities: between their first and their last data

@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from test_web_slo import ACCOUNT, LATE, US, judged
+from test_web_slo import ACCOUNT, LATE, US, VALUES, judged
 from web_snapshots import HOSTILE, NOW, bad_day, calm, hostile
 
 from sloengine.evaluate.account import Accounts, Standing
@@ -133,7 +133,10 @@ def test_the_page_of_an_slo_fits_runs_nothing_foreign_and_leads_back(
     site.snapshot = hostile() if evil else Snapshot(at=NOW, statuses=(judged(), judged(group=US)))
     account = replace(ACCOUNT, blind=HOSTILE[:200], restated=(replace(LATE, cause=HOSTILE),)) if evil else ACCOUNT
     status = site.snapshot.statuses[0]
-    site.standing = Standing(Accounts(status.slo, NOW, {status.group: account}), HOSTILE if evil else "")
+    values = (
+        [replace(v, who=(*v.who[:1], *((name, HOSTILE) for name, _ in v.who[1:]))) for v in VALUES] if evil else VALUES
+    )
+    site.standing = Standing(Accounts(status.slo, NOW, {status.group: account}, tuple(values)), HOSTILE if evil else "")
     browser.get(f"{site.url}/slo/{quote(status.slo.name, safe='')}")
     assert browser.find_element(By.ID, "causes").text.startswith("What spent it")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width  # type: ignore[no-untyped-call]

@@ -18,6 +18,7 @@ from web_snapshots import HOSTILE, NOW, bad_day, hostile, slo, status
 from sloengine.evaluate.account import Account, Accounts, Excluded, Known, Restatement, Standing
 from sloengine.evaluate.attribution import Attribution, Spent
 from sloengine.evaluate.evidence import Cause
+from sloengine.evaluate.quantiles import Asked, Quantile, Quantiles
 from sloengine.model import Budget, Calendar, Counts, Selector, Sli, Snapshot, Source, State, Status, Weighting
 from sloengine.web.app import create_app
 from sloengine.web.places import group_of, slice_text, slo_page
@@ -73,6 +74,28 @@ def judged(**changes: object) -> Status:
 
 def known(account: Account = ACCOUNT, problem: str = "") -> Standing:
     return Standing(Accounts(PROMISE, NOW, {EU: account}), problem)
+
+
+QUICK, BUSY = Asked("span_quantiles", "infer", "0.05"), Asked("saturation_quantiles", "system.cpu.utilization", "0.8")
+VALUES = (
+    Quantiles(
+        QUICK,
+        (("service", "digits"), ("model", "digits"), ("version", "2.1.0")),
+        (Quantile(0.5, 0.0123, 0.0119, 0.0131), Quantile(0.95, 0.048, 0.045, 0.06), Quantile(0.99, 0.09, 0.07, None)),
+        sampled=True,
+        effective=812.4,
+        unweighted=7,
+    ),
+    Quantiles(
+        QUICK, (("service", "digits"), ("model", "wakeword"), ("version", "9")), (Quantile(0.5, 7.0, None, 8.0),)
+    ),
+    Quantiles(
+        BUSY,
+        (("service", "digits"), ("region", "eu-north"), ("gateway", "gw"), ("device", "camera-7")),
+        tuple(Quantile(share, value, None, None) for share, value in ((0.5, 0.31), (0.95, 0.79), (0.99, 0.957))),
+        above=0.0412,
+    ),
+)
 
 
 def site(*statuses: Status, standing: Standing | None = None, **more: object) -> Client:
@@ -343,6 +366,35 @@ def test_the_api_gives_the_same_typed() -> None:
     for path in ("nothing", "digits-success?slice=region=mars"):
         missing = site(judged()).get(f"/api/v1/slos/{path}")
         assert (missing.status_code, list(missing.json())) == (404, ["detail"])
+
+
+def test_how_far_values_are_from_their_limit_stands_on_the_page_of_their_slice() -> None:
+    found = Accounts(PROMISE, NOW, {EU: ACCOUNT}, VALUES)
+    text = str(Text(page(judged(), standing=Standing(found))))
+    for words in (
+        "infer , limit 50.0 ms sampled : estimated from weighted spans",
+        "version 2.1.0 as sure as 812 spans; 7 of unknown weight left out ≈12.3 ms 11.9 ms to 13.1 ms ≈48.0 ms",
+        "≈90.0 ms ≥ 70.0 ms",
+        "not told apart by region",
+        "system.cpu.utilization , limit 0.8",
+        "device camera-7 4.12 % of the time above 0.31 0.79 0.957",
+        "no interval, because neighbouring values are alike",
+    ):
+        assert words in text, words
+    assert "7.00 s" not in text, "another model's"
+    assert (
+        "limit"
+        not in str(Text(page(judged(group=US), standing=Standing(replace(found, quantiles=VALUES[1:]))))).split(
+            "Burn rate"
+        )[0]
+    )
+
+
+def test_why_there_are_no_such_values_is_said_and_takes_nothing_else_away() -> None:
+    found = Accounts(PROMISE, NOW, {EU: ACCOUNT}, unknown_quantiles="Timeout exceeded: elapsed 2.1 seconds")
+    text = str(Text(page(judged(), standing=Standing(found))))
+    assert "could not be worked out: Timeout exceeded" in text
+    assert "version 2 by rollout r-42" in text
 
 
 def test_a_page_of_nothing_asks_for_no_account() -> None:
