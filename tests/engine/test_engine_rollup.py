@@ -395,3 +395,22 @@ def test_an_unknown_outcome_is_neither_good_nor_bad(rig: Rig) -> None:
     rig.points.flush()
     jobs.roll_up(rig.deps, BASE + HOUR)
     assert rig.counts() == {(SERVICE, "m", "1", "eu", "gw-1", "", BASE): (0, 0, 7)}
+
+
+@pytest.mark.parametrize("kind", ["sums", "exponential"])
+def test_delta_and_cumulative_points_of_one_name_are_two_series(rig: Rig, kind: str) -> None:
+    cumulative = Series(start=BASE)
+    delta = replace(cumulative, temporality=DELTA)
+    for second, series, value in ((10, cumulative, 10), (20, delta, 5), (30, cumulative, 20), (30, delta, 3)):
+        at = BASE + timedelta(seconds=second)
+        if kind == "sums":
+            rig.points.count(series, at, value)
+        else:
+            rig.points.duration(series, at, (3, 0, 0, [value]))
+    rig.points.flush()
+    rig.tick(BASE + MINUTE)
+    if kind == "sums":
+        counted = rig.rows("SELECT sum(Events) AS n FROM count_minutes FINAL WHERE Measure = 'edge.inference.requests'")
+    else:
+        counted = rig.rows("SELECT sum(arraySum(mapValues(Buckets))) AS n FROM histogram_minutes FINAL")
+    assert counted == [{"n": 28.0}]

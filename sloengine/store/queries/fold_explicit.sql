@@ -11,7 +11,7 @@ WITH
         WHERE
 -- include asked_around
         ORDER BY p.Count DESC, p.Place
-        LIMIT 1 BY StreamId, StartTimeUnix, TimeUnix, Shift
+        LIMIT 1 BY StreamId, StartTimeUnix, TimeUnix, Shift, Temporality
     ),
     placed AS (
         SELECT StreamId, SeriesId, StartTimeUnix, Begun, Unordered, Temporality, Shift, Bounds, Held, Total,
@@ -25,7 +25,7 @@ WITH
         FROM (
             SELECT *, Unordered AND Temporality = 2 AND Total < max(Total) OVER w AS Behind
             FROM placed
-            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         )
         WHERE NOT Behind
     ),
@@ -33,7 +33,7 @@ WITH
         SELECT SeriesId, Shift, T, Start, Begun, Bounds, Held, Total, Temporality, lagInFrame(Held, 1) OVER w AS Before,
             lagInFrame(Total, 1) OVER w AS PreviousTotal, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
         FROM ordered
-        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Bounds, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     signed AS (
         SELECT SeriesId, Shift, T, Bounds, Held, Before, Temporality = 2 AND N > 1 AND Total >= PreviousTotal AS Subtract,

@@ -8,14 +8,14 @@ WITH
 -- include asked_series
     heads AS (
         -- At-least-once delivery: the same point (series, start, time) counts once, as the delivery that holds most.
-        SELECT StreamId, StartTimeUnix, TimeUnix, p.Moved AS Shift, any(p.AggregationTemporality) AS Temporality,
+        SELECT StreamId, StartTimeUnix, TimeUnix, p.Moved AS Shift, p.AggregationTemporality AS Temporality,
             argMax(toInt32(least(p.Scale, {max_scale:Int32})), p.Count) AS Scale, argMax(p.Told, p.Count) AS Total,
             argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun, any(p.Unordered) AS Unordered
         FROM
 -- include points_exponential
         WHERE
 -- include asked_around
-        GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift
+        GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift, Temporality
     ),
     placed AS (
         SELECT StreamId, SeriesId, StartTimeUnix, Begun, Unordered, TimeUnix, Shift, Temporality, Scale, Total, TimeUnix + toIntervalMillisecond(Shift) AS T,
@@ -29,7 +29,7 @@ WITH
         FROM (
             SELECT *, Unordered AND Temporality = 2 AND Total < max(Total) OVER w AS Behind
             FROM placed
-            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         )
         WHERE NOT Behind
     ),
@@ -40,22 +40,22 @@ WITH
             Subtract AND NOT Bridges AND Scale = lagInFrame(Scale, 1) OVER w AND Shift = lagInFrame(Shift, 1) OVER w
                 AND SeriesId = lagInFrame(SeriesId, 1) OVER w AS Smooth
         FROM ordered
-        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     ),
     kept AS (
-        SELECT StreamId, SeriesId, StartTimeUnix, TimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges,
+        SELECT StreamId, SeriesId, StartTimeUnix, Temporality, TimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges,
             Temporality = 1 OR N > 1 OR Begun >= {from:DateTime('UTC')} AS Known
         FROM (
             SELECT *, leadInFrame(Smooth, 1) OVER w AS GoesOn, leadInFrame(Minute, 1) OVER w AS NextMinute
             FROM steps
-            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Temporality ORDER BY T ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
         )
         WHERE NOT (Smooth AND GoesOn AND NextMinute = Minute)
             AND (T >= {lo:DateTime('UTC')} OR NextMinute >= {lo:DateTime('UTC')})
     ),
     points AS (
         -- Buckets of the points that are kept; where a point came twice, of the delivery that holds most.
-        SELECT p.StreamId AS StreamId, kept.SeriesId AS SeriesId, p.StartTimeUnix AS StartTimeUnix, Shift, T, Minute, Total, N, Subtract, Bridges, Known,
+        SELECT p.StreamId AS StreamId, kept.SeriesId AS SeriesId, p.StartTimeUnix AS StartTimeUnix, Temporality, Shift, T, Minute, Total, N, Subtract, Bridges, Known,
             toInt32(least(p.Scale, {max_scale:Int32})) AS Scale,
             -- Sides, indices at the histogram's own scale or the finest that is kept, and counts.
             arrayConcat([toInt64(0)], arrayMap(c -> toInt64(1), PositiveBucketCounts), arrayMap(c -> toInt64(-1), NegativeBucketCounts)) AS Sides,
@@ -65,10 +65,11 @@ WITH
         FROM
 -- include points_exponential
         INNER JOIN kept ON p.StreamId = kept.StreamId AND p.StartTimeUnix = kept.StartTimeUnix AND p.TimeUnix = kept.TimeUnix AND p.Moved = kept.Shift
+            AND p.AggregationTemporality = kept.Temporality
         WHERE
 -- include asked_around
         ORDER BY Count DESC
-        LIMIT 1 BY StreamId, StartTimeUnix, p.TimeUnix, Shift
+        LIMIT 1 BY StreamId, StartTimeUnix, p.TimeUnix, Shift, Temporality
     ),
     signed AS (
         SELECT *, toInt8(if(Subtract, least(Scale, PreviousScale), Scale)) AS S,
@@ -81,7 +82,7 @@ WITH
                 -- How many points stand behind this one.
                 toUInt64(if(Subtract, N - lagInFrame(N, 1) OVER w, 1)) AS Items
             FROM points
-            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+            WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         )
         WHERE T >= {lo:DateTime('UTC')} AND Known
     ),

@@ -5,7 +5,7 @@ WITH
     records AS (
         SELECT Measure, TimeUnix AS At,
 -- include asked_columns
-            , any(p.Moved) AS Shift
+            , argMin(p.Moved, p.GatewayId) AS Shift
         FROM (
             SELECT concat('log:', EventName) AS Measure, Timestamp AS TimeUnix, LogAttributes AS Own, *,
 -- include asked_folds

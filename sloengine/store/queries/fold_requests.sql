@@ -10,7 +10,7 @@ WITH
             -- A clock that was set during the span, or a broken device: no duration rather than one of 0.
             any(if(mapContains(p.Own, 'edge.original_end_time_unix_nano'), NULL, p.Duration)) AS Lasted,
 -- include asked_columns
-            , any(p.Moved) AS Shift
+            , argMin(p.Moved, p.GatewayId) AS Shift
         FROM (
             SELECT arrayJoin(arrayMap(f -> f.1, arrayFilter(f -> f.6 = SpanName,
                 {folds:Array(Tuple(String, Array(String), Array(String), Array(Float64), String, String))}))) AS Measure,

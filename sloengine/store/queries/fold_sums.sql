@@ -10,14 +10,14 @@
 WITH
 -- include asked_series
     points AS (
-        -- At-least-once delivery: the same point (series, start, time) counts once.
-        SELECT StreamId, StartTimeUnix, TimeUnix, max(p.Value) AS V, any(p.AggregationTemporality) AS Temporality, p.Moved AS Shift,
+        -- At-least-once delivery: the same point (series, start, time) counts once. Delta and cumulative points are two series, whatever their name.
+        SELECT StreamId, StartTimeUnix, TimeUnix, max(p.Value) AS V, p.AggregationTemporality AS Temporality, p.Moved AS Shift,
             argMin(p.SeriesId, p.Place) AS SeriesId, any(p.Begun) AS Begun, any(p.Unordered) AS Unordered
         FROM
 -- include points_sums
         WHERE
 -- include asked_around
-        GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift
+        GROUP BY StreamId, StartTimeUnix, TimeUnix, Shift, Temporality
     ),
     placed AS (
         SELECT StreamId, SeriesId, StartTimeUnix, Begun, Unordered, V, Temporality, Shift,
@@ -29,8 +29,8 @@ WITH
         SELECT SeriesId, Shift, T, Start, Begun, Unordered, V, Temporality,
             if(Unordered, max(V) OVER earlier, lagInFrame(V, 1) OVER w) AS Previous, lagInFrame(T, 1) OVER w AS PreviousT, row_number() OVER w AS N
         FROM placed
-        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
-            earlier AS (PARTITION BY StreamId, StartTimeUnix ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        WINDOW w AS (PARTITION BY StreamId, StartTimeUnix, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+            earlier AS (PARTITION BY StreamId, StartTimeUnix, Temporality ORDER BY T ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ),
     increases AS (
         SELECT SeriesId, Shift, toStartOfMinute(toDateTime(T, 'UTC')) AS Minute,
