@@ -24,12 +24,13 @@ from sloengine.errors import SloengineError
 from sloengine.gameday import past, plan
 from sloengine.gameday.classifier import Classifier, Trained, train
 from sloengine.gameday.pager import Pager
-from sloengine.gameday.processes import DemoError, Processes, answers, free_port
+from sloengine.gameday.processes import DemoError, Processes, answers, exports, free_port, interruptible
 from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
 
 FOLDER = Path(".sloengine/demo")
 LOCK = Path(".sloengine/demo.lock")
+VARIABLES = FOLDER / "env.sh"
 FAULT = "F1"
 FAULT_REGION = plan.REGIONS[0]
 PAGE_TIMEOUT_S = 300.0
@@ -63,7 +64,8 @@ class Options:
 def run_demo(options: Options) -> dict[str, Any]:
     """Run it and return what happened, as the contract of ``demo --once --json`` says."""
     began = time.monotonic()
-    demo = _Demo(options, Console(stderr=True, highlight=False))
+    console = Console(stderr=True, highlight=False)
+    demo = _Demo(options, console)
     result: dict[str, Any] = {
         "ok": False,
         "fault": None,
@@ -73,16 +75,17 @@ def run_demo(options: Options) -> dict[str, Any]:
         "indicators": {},
     }
     try:
-        result = demo.run()
-        if options.stay:
-            demo.stay()
+        with interruptible():
+            result = demo.run()
+            if options.stay:
+                demo.stay()
     except SloengineError as error:
-        demo.console.print("[bold red]failed[/]", str(error))
+        console.print("[bold red]failed[/]", str(error))
     except KeyboardInterrupt:
-        demo.console.print("interrupted")
+        console.print("interrupted")
     finally:
         demo.close()
-        demo.console.print(f"stopped after {time.monotonic() - began:.0f} s", style="dim")
+        console.print(f"stopped after {time.monotonic() - began:.0f} s", style="dim")
     return {**result, "transport": demo.transport}
 
 
@@ -158,8 +161,9 @@ class _Demo:
         receivers = [{"name": "on-call", "webhook_configs": [{"url": self.pager.url}]}]
         alerting = {"route": {"receiver": "on-call"}, "receivers": receivers}
         (FOLDER / "alerting.yaml").write_text(json.dumps(alerting), encoding="utf-8")
+        self.write_variables()
         # It folds the past while gateways and devices start: a newcomer waits for both at once.
-        self.processes.start("engine", [sys.executable, "-m", "sloengine", "run"], self._engine_env())
+        self.processes.start("engine", [sys.executable, "-m", "sloengine", "run"], self.settings(FOLDER))
 
     def _inventory(self, now: datetime) -> dict[str, Any]:
         nodes = [{"device": d.name, "gateway": d.gateway, "region": d.region} for d in self.devices]
@@ -170,12 +174,17 @@ class _Demo:
         }
         return {"apiVersion": "sloengine.dev/v1", "kind": "Inventory", "metadata": {"name": "demo-fleet"}, "spec": spec}
 
-    def _engine_env(self) -> dict[str, str]:
+    def write_variables(self) -> None:
+        text = exports(self.settings(FOLDER.resolve()), Path(sys.executable).parent)
+        VARIABLES.write_text(text, encoding="utf-8")
+
+    def settings(self, folder: Path) -> dict[str, str]:
+        """The engine's settings as variables; its ports are free ones, so nobody could guess them."""
         return {
             "SLOENGINE_STORE__URL": self.section.url,
-            "SLOENGINE_CATALOGUE": str(FOLDER / "catalogue"),
-            "SLOENGINE_ALERTING": str(FOLDER / "alerting.yaml"),
-            "SLOENGINE_STATE_URL": f"sqlite:///{FOLDER}/state.db",
+            "SLOENGINE_CATALOGUE": str(folder / "catalogue"),
+            "SLOENGINE_ALERTING": str(folder / "alerting.yaml"),
+            "SLOENGINE_STATE_URL": f"sqlite:///{folder}/state.db",
             "SLOENGINE_WEB__PORT": self.web.rsplit(":", 1)[1],
             "SLOENGINE_PUBLIC_URL": self.web,
             "SLOENGINE_CLUSTER": "demo",
@@ -300,6 +309,8 @@ class _Demo:
 
     def stay(self) -> None:
         self.console.print(f"\nStill running: console [bold]{self.web}[/], SQL at {self.section.url}. Ctrl-C stops it.")
+        self.console.print("At another terminal, in this folder:")
+        self.console.print(f"  source {VARIABLES} && sloengine status", soft_wrap=True)
         self.console.print(f"  curl '{self.section.url}/?database=sloengine' --data-binary '{LOOK}'")
         while True:
             self.processes.check()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 
 from sloengine.errors import SloengineError
+
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class DemoError(SloengineError):
@@ -26,6 +30,46 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does: by default they end us at once, and children live on as orphans."""
+    before = {number: signal.signal(number, _interrupt) for number in _listened()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listened() -> list[signal.Signals]:
+    """What ``nohup`` or a shell's background made us ignore stays ignored."""
+    return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Signals that would end us wait for the block: a child not yet in our list, or not yet made to end, would be an orphan."""
+    came: list[int] = []
+    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in _listened()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def exports(variables: Mapping[str, str], programs: Path) -> str:
+    """A shell file that points commands at what runs here, and finds them in the folder ``programs``."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return "\n".join([*lines, f'export PATH={shlex.quote(str(programs))}:"$PATH"', ""])
+
+
 class Processes:
     """Children that live no longer than we do; each writes its own log."""
 
@@ -35,7 +79,7 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         log = self.folder / f"{name}.log"
-        with log.open("ab") as out:
+        with log.open("ab") as out, held():
             self._children[name] = subprocess.Popen(
                 command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
             )
@@ -67,6 +111,10 @@ class Processes:
 
     def stop(self) -> None:
         """Ask in reverse order of starting, then insist."""
+        with held():
+            self._stop()
+
+    def _stop(self) -> None:
         for child in reversed(self._children.values()):
             with suppress(ProcessLookupError):
                 child.send_signal(signal.SIGTERM)
