@@ -103,13 +103,14 @@ def _candidate(
     service, model, version = who
     begin = _since(since, now)
     until = floor_minute(now)
-    seen = [r for r in _versions(engine, model, until - LOOK, until) if service in (None, r["service"])]
+    seen = _seen(engine, model, service, until)
     mine = [r for r in seen if r["version"] == version]
+    if not mine:
+        raise Refused(_unheard(f"version '{version}' of {model}", version, [r["version"] for r in seen]))
     services = sorted({r["service"] for r in mine})
     if len(services) > 1:
         raise Refused(f"{model} {version} runs in {', '.join(services)}: name one with --service")
-    home: str = service or (services[0] if services else _home(engine, seen))
-    first = utc(mine[0]["first"]) if mine else until
+    home, first = str(services[0]), utc(mine[0]["first"])
     control = _control(against, version, first, [r for r in seen if r["service"] == home])
     return Candidate(home, model, version, control, max(begin, first), until)
 
@@ -123,16 +124,26 @@ def _since(since: str | None, now: datetime) -> datetime:
         raise Refused(f"--since: {error}") from None
 
 
-def _versions(engine: Deps, model: str, begin: datetime, until: datetime) -> list[Row]:
-    return engine.store.rows("gate_versions", **{"model": model, "from": begin, "until": until})
+def _seen(engine: Deps, model: str, service: str | None, until: datetime) -> list[Row]:
+    """Versions of a model, by service.
+
+    Raises:
+        Refused: it has none; a mistyped name must not be judged, for its budgets would be another's.
+    """
+    span = {"from": until - LOOK, "until": until}
+    seen = engine.store.rows("gate_versions", **{"model": model, **span})
+    if not seen:
+        models = [r["model"] for r in engine.store.rows("gate_models", **span)]
+        raise Refused(_unheard(f"model '{model}'", model, models))
+    found = [r for r in seen if service in (None, r["service"])]
+    if not found:
+        services = sorted({r["service"] for r in seen})
+        raise Refused(f"{model} answered nothing in the service '{service}': it runs in {', '.join(services)}")
+    return found
 
 
-def _home(engine: Deps, seen: Sequence[Row]) -> str:
-    """The service of a version that was never heard of: that of the model's other versions, or the only one there is."""
-    services = sorted({r["service"] for r in seen}) or sorted({slo.service for slo in engine.catalogue.slos})
-    if len(services) != 1:
-        raise Refused(f"of which service? name one with --service: {', '.join(services) or 'there is none'}")
-    return str(services[0])
+def _unheard(what: str, name: str, known: Sequence[str]) -> str:
+    return f"{what} answered nothing in {format_duration(LOOK)}{nearest(name, known)}"
 
 
 def _control(against: str | None, version: str, first: datetime, seen: Sequence[Row]) -> str | None:
@@ -142,13 +153,17 @@ def _control(against: str | None, version: str, first: datetime, seen: Sequence[
     if against != PREVIOUS:
         known = [r["version"] for r in seen]
         if against not in known:
-            raise Refused(f"version '{against}' was not heard of in {format_duration(LOOK)}{nearest(against, known)}")
+            raise Refused(_unheard(f"--against: version '{against}'", against, known))
         if against == version:
             raise Refused("a version can't be compared with itself: --against another one")
         return against
     older = [r for r in seen if r["version"] != version and utc(r["first"]) < first]
     if not older:
-        raise Refused(f"no version came before {version}: name one with --against")
+        others = ", ".join(r["version"] for r in seen if r["version"] != version)
+        instead = f", or name one of {others}" if others else ""
+        raise Refused(
+            f"no version came before {version}: leave --against out, to judge it by its objectives alone{instead}"
+        )
     best = max(older, key=lambda r: (r["events"], r["version"]))
     return str(best["version"])
 

@@ -11,6 +11,8 @@ from sloengine.errors import SloengineError
 from sloengine.model import Group, Slo
 from sloengine.times import LONGEST, utc
 
+LISTED = 10
+"""Names in a message where none is near."""
 OK, FOUND, WRONG_USE, UNDECIDED, UNAVAILABLE = 0, 1, 2, 3, 4
 
 
@@ -41,11 +43,12 @@ def find_slo(slos: Iterable[Slo], name: str) -> Slo:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean a or b?``, or what there is, or nothing."""
-    listed = list(known)
+    listed = list(dict.fromkeys(known))
     near = difflib.get_close_matches(word, listed, n=2, cutoff=0.5)
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    return f"; there are {', '.join(sorted(listed)[:10])}" if listed else ""
+    more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+    return f"; there are {', '.join(sorted(listed)[:LISTED])}{more}" if listed else ""
 
 
 def moment_of(text: str, now: datetime) -> datetime:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sloengine.store.client import Store
 from sloengine.times import parse_duration, utc
+from sloengine.tools.outcome import nearest
 
 EVER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -53,8 +54,17 @@ def quarantine(
         rows = [[gateway, since, until, *said, False, _revision(now)]]
     store.insert("quarantines", ["GatewayId", "Since", "Until", "Reason", "Author", "Lifted", "Revision"], rows)
     what = "counts again" if lift else "does not count"
+    strange = "" if lift else _strange(store, gateway)
     end = "on" if until == EVER else f"until {until:%Y-%m-%d %H:%M}"
-    return f"What gateway {gateway} delivered from {since:%Y-%m-%d %H:%M} {end} {what}, from the engine's next tick."
+    return f"What gateway {gateway} delivered from {since:%Y-%m-%d %H:%M} {end} {what}, from the engine's next tick.{strange}"
+
+
+def _strange(store: Store, gateway: str) -> str:
+    """A mistyped name would leave the gateway that is meant in all figures, without a word."""
+    known = [r["name"] for r in store.rows("known_gateways")]
+    if gateway in known:
+        return ""
+    return f"\nBeware: no gateway was ever heard of under the name '{gateway}'{nearest(gateway, known)}"
 
 
 def _revision(now: datetime) -> int:

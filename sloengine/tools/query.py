@@ -20,11 +20,17 @@ _PARAMETER = re.compile(r"^-- param: (\w+) (\w+)(?: = (\S*))?(?:\s+(.*))?$")
 _COMMENT = re.compile(r"^-- ?(.*)$")
 FORMATS = ("table", "json", "csv", "parquet")
 ROWS_SHOWN = 200
+NAMES = {
+    "Slo": ("known_slos", "no SLO was ever judged under the name"),
+    "Segment": ("known_segments", "no prediction of that time declares the segment"),
+    "Span": ("known_spans", "no span of that time is called"),
+}
+"""Kinds of names, each with the statement that tells those there are: of a mistyped one there are no rows, as of nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a named query: ``Duration``, ``Text``, ``Integer``, ``Number`` or ``Moment``."""
+    """One parameter of a named query: ``Duration``, ``Text``, ``Integer``, ``Number``, ``Moment`` or one of ``NAMES``."""
 
     name: str
     kind: str
@@ -58,7 +64,7 @@ def _whole(text: str) -> int:
 
 _READERS: Mapping[str, Any] = {
     "Duration": lambda text: int(parse_duration(text).total_seconds()),
-    "Text": str,
+    **dict.fromkeys(("Text", *NAMES), str),
     "Integer": _whole,
     "Number": float,
     "Moment": lambda text: utc(datetime.fromisoformat(text)),
@@ -133,7 +139,8 @@ def run_query(
         if form not in FORMATS:
             raise Refused(f"no format is called '{form}'{nearest(form, FORMATS)}")
         if form == "parquet" and file is None:
-            raise Refused("parquet is not for a terminal: name a file, --format parquet FILE")
+            raise Refused("parquet is no text: name a file, --format parquet --file FILE")
+        _known(store, query, values)
         return _answer(store, query, values, form, file)
     except Refused as error:
         return refusal(error)
@@ -144,8 +151,24 @@ def run_query(
 def _asked(name: str, given: Sequence[str]) -> tuple[Named, dict[str, object]]:
     known = named_queries()
     if name not in known:
-        raise Refused(f"no query is called '{name}'{nearest(name, known)}; --list shows them")
+        raise Refused(f"no query is called '{name}' ('sloengine query' describes them all){nearest(name, known)}")
     return known[name], bound(known[name], given)
+
+
+def _known(store: Store, query: Named, values: Mapping[str, object]) -> None:
+    """
+    Raises:
+        Refused: a name is none that the store knows.
+    """
+    for parameter in query.parameters:
+        if parameter.kind in NAMES:
+            listing, words = NAMES[parameter.kind]
+            name, there = (
+                str(values[parameter.name]),
+                [r["name"] for r in store.rows(listing, since=values.get("since"))],
+            )
+            if there and name not in there:
+                raise Refused(f"--param {parameter.name}={name}: {words} '{name}'{nearest(name, there)}")
 
 
 def bound(query: Named, given: Iterable[str]) -> dict[str, object]:

@@ -21,8 +21,10 @@ class Memory:
         self.held: dict[tuple[Any, Any], dict[str, Any]] = {}
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        assert name == "quarantines"
-        return list(self.held.values())
+        assert name in ("quarantines", "known_gateways")
+        return (
+            [{"name": name} for name in ("gw", "gw-eu-north")] if name == "known_gateways" else list(self.held.values())
+        )
 
     def insert(self, table: str, columns: list[str], rows: list[list[Any]]) -> None:
         assert table == "quarantines"
@@ -54,6 +56,18 @@ def test_what_makes_no_sense_is_refused(case: str, span: tuple[str, str | None],
     with pytest.raises(ValueError, match=said):
         quarantine(store, "gw", span, SAID, NOW, lift=lift)  # type: ignore[arg-type]
     assert store.rows("quarantines") == [], case
+
+
+def test_a_gateway_that_was_never_heard_of_is_written_down_with_a_warning() -> None:
+    """It may come later, but most likely its name is mistyped."""
+    store = Memory()
+    said = quarantine(store, "gw-eu-nort", ("2d", None), SAID, NOW, lift=False)  # type: ignore[arg-type]
+    assert said.splitlines()[1:] == [
+        "Beware: no gateway was ever heard of under the name 'gw-eu-nort'; did you mean gw-eu-north?"
+    ]
+    assert len(store.rows("quarantines")) == 1
+    lifted = quarantine(store, "gw-eu-nort", ("2d", None), SAID, NOW, lift=True)  # type: ignore[arg-type]
+    assert "Beware" not in lifted
 
 
 def test_times_are_utc_unless_they_say_otherwise() -> None:

@@ -19,7 +19,11 @@ from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, SUM_COLUMNS, Rig, Ser
 from scipy import stats  # type: ignore[import-untyped]
 from test_tools_explain import SPAN_COLUMNS
 
+import sloengine
 from sloengine import jobs
+from sloengine.config.catalogue import check_catalogue
+from sloengine.edge import contract
+from sloengine.gameday import plan
 from sloengine.model import Node
 from sloengine.tools.outcome import Refused, moment_of
 from sloengine.tools.query import bound, named_queries, read_named, run_query
@@ -37,6 +41,21 @@ def _asked(line: str) -> tuple[str, list[str]]:
 @pytest.fixture(scope="module")
 def fleet(rigs: Callable[..., Rig]) -> Rig:
     """Two versions in two regions, one bad node; scores, bytes, spans, predictions and labels, updates."""
+    return _fleet(rigs)
+
+
+@pytest.fixture(scope="module")
+def documented(rigs: Callable[..., Rig]) -> Rig:
+    """The same, with what the examples name, which is what the demo has."""
+    rig = _fleet(rigs)
+    rig.store.insert("slo_status", ["At", "Slo", "ServiceName"], [[BASE, "digits-success", SERVICE]])
+    rig.store.insert("otel_traces", ["ServiceName", "SpanName", "Timestamp"], [[SERVICE, "edge.inference", BASE]])
+    columns = ["Timestamp", "ServiceName", "PredictionId", "Segments"]
+    rig.store.insert("predictions", columns, [[BASE, SERVICE, "s", {"edge.segment.stroke": "thin"}]])
+    return rig
+
+
+def _fleet(rigs: Callable[..., Rig]) -> Rig:
     rig = rigs(nodes=[Node("n1", "gw-eu", "eu", SERVICE, BASE), Node("gone", "gw-eu", "eu", SERVICE, BASE)])
     for device, region, version, rate in (
         ("n1", "eu", "1", (9, 1)),
@@ -139,10 +158,24 @@ def _rows(rig: Rig, name: str, **parameters: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
-def test_each_documented_example_runs(fleet: Rig, line: str) -> None:
+def test_each_documented_example_runs(documented: Rig, line: str) -> None:
     name, given = _asked(line)
-    outcome = run_query(fleet.store, name, given)
+    outcome = run_query(documented.store, name, given)
     assert outcome.code == 0, outcome.text
+
+
+def test_examples_name_what_the_demo_has() -> None:
+    """Else a newcomer who pastes one beside the demo sees no rows."""
+    folder = Path(sloengine.__file__).parent
+    catalogue, _ = check_catalogue(sorted(folder.joinpath("gameday").glob("*.yaml")))
+    cut = {name for slo in catalogue.slos for name in slo.by}
+    given = [tuple(item.split("=", 1)) for line in EXAMPLES for item in _asked(line)[1]]
+    assert {value for key, value in given if key == "slo"} <= {slo.name for slo in catalogue.slos}
+    assert {f"edge.segment.{value}" for key, value in given if key == "segment"} <= cut
+    assert {value for key, value in given if key == "model"} <= {plan.MODEL}
+    assert {value for key, value in given if key == "region"} <= set(plan.REGIONS)
+    assert {value for key, value in given if key == "service"} <= {plan.SERVICE}
+    assert {value for key, value in given if key == "span"} <= {contract.SPAN}
 
 
 def test_every_query_is_documented_with_each_parameter_and_an_example() -> None:
@@ -309,14 +342,16 @@ def test_formats(fleet: Rig, tmp_path: Path) -> None:
 def test_the_list_shows_types_and_defaults() -> None:
     outcome = run_query(None, None)  # type: ignore[arg-type]
     assert re.search(r"--param since +Duration +default 1h +how far back", outcome.text)
-    assert re.search(r"--param segment +Text +needed", outcome.text)
+    assert re.search(r"--param segment +Segment +needed", outcome.text)
     assert len(outcome.found["queries"]) >= 10
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("worst_node",), "did you mean worst_nodes"),
+        (("worst_node",), "is called 'worst_node' ('sloengine query' describes them all); did you mean worst_nodes"),
+        (("zzz",), "; there are accuracy_by_segment, budget_history, calibration_by_bin"),
+        (("zzz",), f"label_lag and {len(named_queries()) - 10} more"),
         (("worst_nodes", ["since=long"]), "is not a duration"),
         (("worst_nodes", ["top=few"]), "is not a whole number"),
         (("worst_nodes", ["top=-1"]), "is not a whole number"),
@@ -332,7 +367,10 @@ def test_a_mistake_is_told(fleet: Rig, arguments: tuple[Any, ...], words: str) -
     assert words in outcome.text
 
 
-@pytest.mark.parametrize(("form", "words"), [("xml", "no format"), ("parquet", "name a file")])
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [("xml", "no format"), ("parquet", "parquet is no text: name a file, --format parquet --file FILE")],
+)
 def test_a_wrong_format_is_told(fleet: Rig, form: str, words: str) -> None:
     assert words in run_query(fleet.store, "worst_nodes", form=form).text
 
@@ -388,4 +426,24 @@ def test_who_spent_and_what_was_restated_by_hand(fleet: Rig) -> None:
     fleet.store.insert("restatements", columns, [late, [*late[:3], "other", *late[4:]]])
     (found,) = [r for r in _rows(fleet, "restated_slos", slo="said") if (r["before"], r["after"]) == (10, 25)]
     assert (found["cause"], found["change"], found["budget_said"]) == ("arrival", 15, 0.25)
-    assert _rows(fleet, "restated_slos", slo="never said") == []
+    (history,) = _rows(fleet, "budget_history", slo="said")
+    assert history["budget_left"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("restated_slos", "slo=sad", "no SLO was ever judged under the name 'sad'; did you mean said?"),
+        ("budget_history", "slo=nosuch", "no SLO was ever judged under the name 'nosuch'; there are said"),
+        (
+            "accuracy_by_segment",
+            "segment=site_type",
+            "no prediction of that time declares the segment 'site_type'; did you mean site?",
+        ),
+        ("span_quantiles", "span=inferr", "no span of that time is called 'inferr'; did you mean infer?"),
+    ],
+)
+def test_a_name_that_the_store_does_not_know_is_wrong_use(fleet: Rig, name: str, given: str, words: str) -> None:
+    fleet.store.insert("slo_status", ["At", "Slo", "ServiceName"], [[BASE + MINUTE, "said", SERVICE]])
+    outcome = run_query(fleet.store, name, [given, "since=2d"])
+    assert (outcome.code, outcome.text) == (2, f"--param {given}: {words}")

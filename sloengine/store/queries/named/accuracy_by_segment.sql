@@ -1,6 +1,6 @@
 -- Accuracy by declared segment and model version, by the time of the prediction, with how many have a label: what is not labelled yet is counted.
 -- Sampled predictions weigh what they stand for.
--- param: segment Text  name of the segment, as in edge.segment.<name>
+-- param: segment Segment  name of the segment, as in edge.segment.<name>
 -- param: since Duration = 30d  how far back
 -- param: model Text =  only this model
 WITH

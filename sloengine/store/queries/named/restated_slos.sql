@@ -1,6 +1,6 @@
 -- What was said of an SLO and would be said otherwise now: hours in which its counts changed after the fact, by cause, beside the budget as it was said
 -- at that hour's end. Causes: late data (arrival), clocks, quarantine, exclusion, backfill. Measures are those of its service.
--- param: slo Text  the SLO
+-- param: slo Slo  the SLO
 -- param: since Duration = 7d  how far back, by the hour that changed
 SELECT r.Hour AS hour, r.Cause AS cause, r.Measure AS measure, r.Region AS region, sum(r.Before) AS before, sum(r.After) AS after, after - before AS change,
     max(r.At) AS newest, any(said.least) AS budget_said

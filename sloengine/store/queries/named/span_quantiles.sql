@@ -2,7 +2,7 @@
 -- A quantile's interval is where the weighted distribution passes the ends of the interval of the share below it (Woodruff 1952); that share's
 -- effective size allows for weights that go with duration, as behind a tail sampler. NULL: so few spans don't bound it on that side.
 -- Durations are within 0.3 %. A span of unknown weight, or whose clock was set meanwhile, is in no figure, but counted.
--- param: span Text  the span's name
+-- param: span Span  the span's name
 -- param: since Duration = 1h  how far back
 -- param: model Text =  only this model
 WITH
