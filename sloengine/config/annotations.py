@@ -126,7 +126,11 @@ def _word(name: str) -> Reader:
     return read
 
 
-def _by(text: str) -> dict[str, object]:
+def read_by(text: str) -> dict[str, object]:
+    """
+    Raises:
+        ValueError: names that are no dimensions and can't be attributes.
+    """
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     each_of(names[: BY_MAX * 2], _dimension)
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -217,7 +221,7 @@ def _unit(text: str) -> dict[str, object]:
 
 
 _READERS: Mapping[str, Reader] = {
-    "owner": _word("owner"), "runbook": _word("runbook"), "was": _word("was"), "by": _by, "where": _where,
+    "owner": _word("owner"), "runbook": _word("runbook"), "was": _word("was"), "by": read_by, "where": _where,
     "unknown": _choice("unknown", Unknown), "weighting": _choice("weighting", Weighting), "quantifier": _quantifier,
     "zero-tolerance": _zero_tolerance, "reserve": _reserve, "slices-max": _slices_max, "target-history": _history,
     "unit": _unit,

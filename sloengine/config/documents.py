@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._|/\\+]{0,251}[A-Za-z0-9])?$")]
+from sloengine.config.words import NAME
+
+Name = Annotated[str, Field(pattern=NAME)]
 """What OpenSLO asks implementations to allow, and the capitals of its own examples; it is part of alert identities."""
 Text = Annotated[str, Field(max_length=1050)]
 Service = Annotated[str, Field(min_length=1, max_length=253)]

@@ -75,7 +75,7 @@ class Findings:
 def near(name: str, known: Iterable[str], what: str = "known") -> str:
     """The end of a sentence about an unknown name: the nearest ones, or all if they are few."""
     names = list(dict.fromkeys(known))
-    close = get_close_matches(name, names, n=3, cutoff=0.6)
+    close = [n for n in names if n.lower() == name.lower()] or get_close_matches(name, names, n=3, cutoff=0.6)
     if close:
         return "; did you mean " + " or ".join(f"'{shown(n)}'" for n in close) + "?"
     return f"; {what}: {', '.join(shown(n) for n in names)}" if 0 < len(names) <= 20 else ""

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import repeat
 from typing import TypeVar
 
-from sloengine.model import Matcher
+from sloengine.model import DIMENSIONS, Matcher
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -132,6 +132,8 @@ def _one(text: str, place: int) -> tuple[Matcher, int]:
     if quoted:
         return _checked(name, op, _unescaped(quoted[1])), quoted.end()
     bare = _BARE.match(text, head.end())
+    if bare and op == "=" and bare[0].startswith("="):
+        raise ValueError(f"'{shown(text)}': equality is written with one '=', as in region=\"eu\"")
     if not bare and text[head.end() : head.end() + 1] == '"':
         raise ValueError(f"'{shown(text)}': a quote is not closed")
     if not bare:
@@ -155,6 +157,9 @@ def _checked(name: str, op: str, value: str) -> Matcher:
         raise ValueError(f"the value of '{name}' holds characters that no attribute can have")
     if name == VALUE or op in ("<", "<=", ">", ">="):
         return _cut(name, op, value)
+    # Nothing carries it, so everything would be left out, or with != nothing.
+    if name not in DIMENSIONS and name.lower() in DIMENSIONS:
+        raise ValueError(f"unknown dimension '{name}'; did you mean '{name.lower()}'?")
     if op in ("=~", "!~"):
         check_pattern(value)
     return Matcher(name, op, value)

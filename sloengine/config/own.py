@@ -26,6 +26,7 @@ from sloengine.config.matchers import VALUE, read_matchers, shown, written
 from sloengine.config.salvage import salvage
 from sloengine.config.slos import Draft
 from sloengine.config.windows import instant, span, zone_name
+from sloengine.config.words import words
 from sloengine.config.yamlfile import MAX_PROBLEMS
 from sloengine.model import Exclusion, Node, RolloutTarget
 from sloengine.recurrence import parse_rule
@@ -71,7 +72,7 @@ def _line_says(name: str, more: Any, findings: Findings) -> IndicatorLine | None
         for item in listed[:MAX_PROBLEMS]:
             where = ".".join(str(part) for part in item["loc"])
             known = [f.alias or n for n, f in IndicatorLine.model_fields.items()]
-            hint = near(where, known) if item["type"] == "extra_forbidden" else f": {item['msg']}"
+            hint = near(where, known) if item["type"] == "extra_forbidden" else f": {words(item)}"
             findings.error(f"{name}: '{shown(where)}'{hint or ' is not known'}", name, *item["loc"])
         if len(listed) > MAX_PROBLEMS:
             findings.error(f"{name}: and {len(listed) - MAX_PROBLEMS} more of this kind", name)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sloengine.config import documents as docs
+from sloengine.config.annotations import read_by
 from sloengine.config.excluding import MARKS_MAX, unacted
 from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
@@ -19,13 +20,13 @@ from sloengine.config.own import Targets, exclusion, expand, inventory, rollout,
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
 from sloengine.config.routing import is_alerting, read_alerting
 from sloengine.config.salvage import NAMELESS, salvage
-from sloengine.config.settings import SETTINGS_FILE
+from sloengine.config.settings import SETTINGS_FILE, check_settings
 from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
 from sloengine.config.yamlfile import Document, plain, problems_of
 from sloengine.errors import ConfigError, Problem
 from sloengine.marked import mark_of, marks_of
-from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
+from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, Source, SqlMeasure
 
 T = TypeVar("T", bound=docs.AnyDocument)
 OF_NODES = ("region", "gateway", "device")
@@ -132,7 +133,8 @@ class CatalogueReader:
             self._routing(document)
             return
         if Path(document.file).name == SETTINGS_FILE and "apiVersion" not in document.value:
-            return  # the settings, where everything lies in one folder; every command that uses them checks them
+            self._said.extend(check_settings(document))  # where everything lies in one folder
+            return
         kind = (str(document.value.get("apiVersion")), str(document.value.get("kind")))
         shape = docs.DOCUMENTS.get(kind)
         if shape is None:
@@ -204,6 +206,7 @@ class CatalogueReader:
             self._excludes(at, found)
         self._renamed()
         self._too_many()
+        self._nobody_expected()
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -339,9 +342,11 @@ class CatalogueReader:
             self._policy(
                 use, findings.below("spec", "alertPolicies", i)
             )  # wrong ones are named once, not for each line
+        by = _by(parsed.spec.by, findings.below("spec", "by"))
         lost = findings.failed  # then no line is used; each is still read for its own mistakes
         if lost:
-            parsed = parsed.model_copy(update={"spec": parsed.spec.model_copy(update={"alert_policies": []})})
+            less: dict[str, object] = {"alert_policies": [], "by": by}
+            parsed = parsed.model_copy(update={"spec": parsed.spec.model_copy(update=less)})
             self._break(f"Indicators {name}", findings.place, findings.reason())
         for at, draft in expand(parsed, findings):
             if draft is not None:
@@ -408,6 +413,15 @@ class CatalogueReader:
                 said = f"the inventory makes {count} combinations of {', '.join(told)}; slices-max is {slo.slices_max}"
                 self._warn(slo, f"{said}: the rest is folded into 'other'")
 
+    def _nobody_expected(self) -> None:
+        """Who is expected only an inventory says; without one such an SLO has nothing to count, for ever."""
+        services = {node.service for node, _ in self._nodes.values()}
+        for slo in self._slos.values():
+            asked = any((s.source, s.name) == (Source.DERIVED, "nodes.heard") for s in slo.sli.selectors)
+            if asked and slo.service not in services:
+                said = f"SLO '{slo.name}' counts expected nodes, and no Inventory that was read lists one of service"
+                self._warn(slo, f"{said} '{shown(slo.service)}'{near(slo.service, services)}")
+
     # --- what nothing acts on
 
     def _unacted(self, entry: Entry) -> None:
@@ -454,6 +468,16 @@ class CatalogueReader:
             findings.warn("labels are not acted on", "metadata", "labels")
         for key in metadata.annotations:
             findings.warn(f"annotation '{shown(key)}' of {parsed.kind} is not acted on", "metadata", "annotations", key)
+
+
+def _by(text: str | None, findings: Findings) -> str | None:
+    """What the lines of a document are told apart by; None if it is wrong, which is said once and not of each line."""
+    try:
+        read_by(text or "")
+    except ValueError as error:
+        findings.refuse(error)
+        return None
+    return text
 
 
 def _label(said: docs.AnyDocument | Draft) -> str:

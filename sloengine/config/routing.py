@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,8 @@ from pydantic import Field, HttpUrl, ValidationError
 from sloengine.config.documents import Strict
 from sloengine.config.yamlfile import Document, plain, problems_of, read_documents
 from sloengine.errors import ConfigError, Problem
+
+_OTHERS = re.compile(r"unknown key '([^']*\b[a-z0-9]+_configs)'")
 
 
 class WebhookConfig(Strict):
@@ -34,6 +38,12 @@ class Alerting(Strict):
         """Targets of the one route by stable name: ``receiver/index``."""
         receiver = next(r for r in self.receivers if r.name == self.route.receiver)
         return {f"{receiver.name}/{i}": config for i, config in enumerate(receiver.webhook_configs)}
+
+
+def _sendable(problem: Problem) -> Problem:
+    """Alertmanager's other ways to send are no typing mistakes, and a nearest key would not help."""
+    found = _OTHERS.match(problem.message)
+    return replace(problem, message=f"{found[1]}: only webhook_configs is supported so far") if found else problem
 
 
 def load_alerting(path: Path) -> Alerting:
@@ -64,7 +74,7 @@ def read_alerting(document: Document) -> Alerting:
     try:
         alerting = Alerting.model_validate(plain(document.value))
     except ValidationError as error:
-        raise ConfigError(problems_of(error, document, Alerting)) from None
+        raise ConfigError(list(map(_sendable, problems_of(error, document, Alerting)))) from None
     names = [r.name for r in alerting.receivers]
     problems = [
         document.problem(f"receiver '{name}' is defined twice", ("receivers", i, "name"))

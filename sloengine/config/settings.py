@@ -19,7 +19,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from sloengine.config.yamlfile import Document, known_keys, plain, problem_of, read_documents
+from sloengine.config.words import DATABASE, words
+from sloengine.config.yamlfile import Document, known_keys, plain, problem_of, problems_of, read_documents
 from sloengine.errors import ConfigError, Problem
 
 SETTINGS_FILE = "sloengine.yaml"
@@ -48,7 +49,7 @@ class Section(BaseModel):
 
 class StoreSection(Section):
     url: str = Field(default="http://127.0.0.1:8123", repr=False)
-    database: str = Field(default="sloengine", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    database: str = Field(default="sloengine", pattern=DATABASE)
     user: str = "default"
     password: SecretStr = SecretStr("")
     reader_user: str = ""
@@ -107,6 +108,30 @@ class _OfFile(Settings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+
+class _FileAlone(Settings):
+    """Settings of a file, whatever the environment says: what is wrong with it is wrong everywhere."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def check_settings(document: Document) -> list[Problem]:
+    """What is wrong with a settings file."""
+    try:
+        _FileAlone(**plain(document.value))
+    except ValidationError as error:
+        return problems_of(error, document, Settings)
+    return []
 
 
 def load_settings() -> Settings:
@@ -186,7 +211,7 @@ def _problem(item: Any, document: Document, environment: Mapping[str, Any]) -> P
         return problem_of(item, document, Settings)
     variable = PREFIX + NESTED.join(path).upper()
     if item["type"] != "extra_forbidden":
-        return Problem(ENVIRONMENT, 1, f"{variable}: {item['msg']}")
+        return Problem(ENVIRONMENT, 1, f"{variable}: {words(item)}")
     near = get_close_matches(path[-1], known_keys(Settings), n=1)
     hint = f"; did you mean '{PREFIX + NESTED.join([*path[:-1], near[0]]).upper()}'?" if near else ""
     return Problem(ENVIRONMENT, 1, f"unknown setting '{variable}'{hint}")

@@ -35,6 +35,8 @@ OF_MODELS = ("model", "version", "rollout", "wave")
 """What measures about nodes don't know."""
 COMPOSITE = "composite"
 NAME_MAX = 253
+FAR = 100
+"""Times an indicator's own limit in seconds, from which on milliseconds are meant."""
 PolicyReader = Callable[[PolicyUse, Findings], Recipe | None]
 
 
@@ -323,9 +325,19 @@ class _Builder:
                 findings.error(str(error), "value")
         if template is None or template.op is None:
             return op, value
+        if value is not None:
+            self._likely(value, template, findings)
         if op is not None and op[:2] != template.op[:2]:
             findings.error(f"{template.id} is good the other way: op is {template.op}", "op")
         return op or template.op, template.value if value is None else value
+
+    def _likely(self, value: float, template: Template, findings: Findings) -> None:
+        """Limits that nothing meets, or everything: a slip of the sign, or of the unit."""
+        if value < 0:
+            findings.error(f"value {value:g}: what {template.id} measures is never below 0", "value")
+        elif template.unit == "s" and template.value and value >= FAR * template.value and self.extras.unit == 1:
+            said = f"value {value:g} is in seconds, and nearly everything is below it; for milliseconds write {value / 1000:g}"
+            findings.warn(f"{said}, or annotate '{PREFIX}unit: ms'", "value")
 
     def _per(self) -> tuple[str, ...]:
         extras = self.extras
@@ -430,10 +442,19 @@ class _Builder:
             for severity, words, key in misfits(self._policy(slo), slo.target, slo.window, self.paces[slo.name]):
                 if slo.zero_tolerance and key == "objectives":
                     continue
+                said = words + self._remedy(slo) if severity == "error" else words
                 place = ("spec", key, *((0,) if key == "objectives" else ()))
-                if words not in said_of:
-                    (self.findings.error if severity == "error" else self.findings.warn)(words, *place)
-                said_of.add(words)
+                if said not in said_of:
+                    (self.findings.error if severity == "error" else self.findings.warn)(said, *place)
+                said_of.add(said)
+
+    def _remedy(self, slo: Slo) -> str:
+        """What to do about a policy that an SLO can't use: most often nobody wrote that policy."""
+        fits = not any(severity == "error" for severity, _, _ in misfits(slo.policy, slo.target, slo.window))
+        if self.recipes and fits:
+            return f"; without alertPolicies one that fits is chosen, '{slo.policy.name}'"
+        chosen_for = "" if self.recipes else "; it was chosen because alertPolicies names none, and"
+        return f"{chosen_for or ';'} none that ships fits: write a BurnPolicy and name it in alertPolicies"
 
     def _recipe(self, use: PolicyUse, findings: Findings) -> Recipe | None:
         """One that stands in place has a name among this SLO's only: two SLOs may each have their own 'fast'."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from sloengine.config.words import words
 from sloengine.config.yamltree import MAX_DEPTH, Map, Seq, Unreadable, read_tree, walk
 from sloengine.errors import ConfigError, Problem
 
@@ -154,7 +155,7 @@ def _sentence(item: Any, model: type[BaseModel] | None) -> str:
     if item["type"] == "extra_forbidden":
         near = get_close_matches(str(item["loc"][-1]), known_keys(model), n=1)
         return f"unknown key '{where}'" + (f"; did you mean '{near[0]}'?" if near else "")
-    return f"{where}: {item['msg'].removeprefix('Value error, ')}" if where else str(item["msg"])
+    return f"{where}: {words(item)}" if where else words(item)
 
 
 def known_keys(model: type[BaseModel] | None) -> list[str]:

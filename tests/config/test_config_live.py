@@ -76,7 +76,7 @@ def live(folder: Path, known: Known, text: str = SLO) -> list[str]:
     file = folder / "a.yaml"
     file.write_text(text, encoding="utf-8")
     catalogue, problems = check_catalogue([file])
-    assert problems == []
+    assert [p for p in problems if "no Inventory" not in p.message] == []
     return [str(p).removeprefix(f"{file}:1: warning: ") for p in check_live(catalogue, known)]
 
 

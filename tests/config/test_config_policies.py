@@ -204,7 +204,12 @@ def test_the_same_rate_is_another_share_of_another_window(tmp_path: Path) -> Non
             "threshold: 2000",
             "18: error: policy 'burning.30d', window 2h: burn rate 2000 can't be reached",
         ),
-        ("another kind", "kind: burnrate", "kind: drop", "13: error: spec.condition.kind: Input should be 'burnrate'"),
+        (
+            "another kind",
+            "kind: burnrate",
+            "kind: drop",
+            "13: error: spec.condition.kind: 'drop' is not known; known: burnrate",
+        ),
     ],
 )
 def test_what_an_alert_policy_can_not_have_is_said(case: str, old: str, new: str, said: str, tmp_path: Path) -> None:

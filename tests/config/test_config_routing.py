@@ -79,19 +79,23 @@ def test_a_receiver_without_targets_takes_alerts_and_sends_nothing(tmp_path: Pat
             "an address that is none, and a missing route",
             GOOD.replace("https://pager.example/hook", "pager").replace("route: {receiver: on-call}", "# none"),
             [
-                "2: error: route: Field required",
-                "5: error: receivers.0.webhook_configs.0.url: Input should be a valid URL",
+                "2: error: route: is missing",
+                "5: error: receivers.0.webhook_configs.0.url: expected an address such as https://pager.example/hook",
             ],
         ),
         (
             "an address that is not HTTP",
             GOOD.replace("https://pager", "ftp://pager"),
-            ["5: error: receivers.0.webhook_configs.0.url: URL scheme should be 'http' or 'https'"],
+            ["5: error: receivers.0.webhook_configs.0.url: expected an address that begins with http:// or https://"],
         ),
-        ("no receivers", "route: {receiver: a}\nreceivers: []\n", ["2: error: receivers: List should have at least 1"]),
+        (
+            "no receivers",
+            "route: {receiver: a}\nreceivers: []\n",
+            ["2: error: receivers: expected at least 1, found 0"],
+        ),
         ("an empty file", "", ["1: error: expected one YAML document, found 0"]),
         ("two documents", GOOD + "---\n" + GOOD, ["1: error: expected one YAML document, found 2"]),
-        ("a list", "- route\n", ["1: error: Input should be a valid dictionary"]),
+        ("a list", "- route\n", ["1: error: expected a mapping of keys to values"]),
         ("not YAML", "route: {receiver: a\n", ["2: error: not valid YAML"]),
     ],
 )

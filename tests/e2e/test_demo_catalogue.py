@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def slos() -> tuple[Slo, ...]:
     folder = Path(sloengine.__file__).parent / "gameday"
     catalogue, problems = check_catalogue([folder / name for name in CATALOGUE])
-    assert [str(p) for p in problems] == []
+    assert [str(p) for p in problems if "no Inventory" not in p.message] == []  # it writes its own
     return tuple(catalogue.slos)
 
 
