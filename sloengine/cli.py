@@ -128,17 +128,19 @@ def lint(
     Prints 'file:line: error|warning: message'. Exits 1 on any error, 0 on warnings alone, 2 for an unreadable path, 4 with
     --live if ClickHouse does not answer.
     """
-    from sloengine.config.catalogue import check_catalogue
+    from sloengine.config.catalogue import catalogue_to_ask_about, check_catalogue
 
     try:
-        catalogue, problems = check_catalogue(paths)
+        if live:
+            from sloengine.config.live import check_live
+            from sloengine.tools.live import InStore
+
+            catalogue, places, problems = catalogue_to_ask_about(paths)
+            problems += _read(lambda store: check_live(catalogue, InStore(store), places))
+        else:
+            catalogue, problems = check_catalogue(paths)
     except (FileNotFoundError, PermissionError) as error:
         _fail(str(error), WRONG_USE)
-    if live:
-        from sloengine.config.live import check_live
-        from sloengine.tools.live import InStore
-
-        problems += _read(lambda store: check_live(catalogue, InStore(store)))
     problems.sort(key=lambda p: (p.file, p.line))
     if json_:
         _say(json.dumps({"problems": [asdict(p) for p in problems], "slos": [s.name for s in catalogue.slos]}))

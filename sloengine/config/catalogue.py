@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sloengine.config.findings import tidy
@@ -13,7 +13,9 @@ from sloengine.config.yamlfile import read_documents
 from sloengine.errors import ConfigError, Problem
 from sloengine.model import Catalogue
 
-__all__ = ["catalogue_to_export", "check_catalogue", "load_catalogue", "load_policies"]
+Places = Mapping[str, Mapping[str, str]]
+"""By SLO and text, the ``file:line``."""
+__all__ = ["catalogue_to_ask_about", "catalogue_to_export", "check_catalogue", "load_catalogue", "load_policies"]
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -42,6 +44,16 @@ def check_catalogue(paths: Iterable[Path]) -> tuple[Catalogue, list[Problem]]:
     """
     reader = _read(paths)
     return reader.catalogue(), reader.problems()
+
+
+def catalogue_to_ask_about(paths: Iterable[Path]) -> tuple[Catalogue, Places, list[Problem]]:
+    """As :func:`check_catalogue`, with the place of everything that an SLO's documents say.
+
+    Raises:
+        FileNotFoundError: one of the paths.
+    """
+    reader = _read(paths)
+    return reader.catalogue(), reader.places(), reader.problems()
 
 
 def catalogue_to_export(paths: Iterable[Path]) -> tuple[Catalogue, Kept, list[Problem]]:

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Protocol
 
+from sloengine.config.annotations import PREFIX
 from sloengine.config.matchers import VALUE, shown, written
 from sloengine.errors import Problem
 from sloengine.model import Catalogue, Matcher, Selector, Slo, Source
 
 DAYS = 7
+SERVICES_SHOWN = 5
+WHERE = f"{PREFIX}where"
 """How far back telemetry is looked for."""
 FOLDED = (Source.SUM, Source.HISTOGRAM, Source.GAUGE, Source.SPAN, Source.LOG)
 """Sources that telemetry brings; derived measures are written by jobs of ours."""
@@ -41,8 +45,8 @@ class Judged:
 class Known(Protocol):
     """What the store knows; ``sloengine.cli`` answers from ClickHouse, tests from dictionaries."""
 
-    def names(self, source: Source) -> Sequence[str]:
-        """Names seen of a source."""
+    def names(self, source: Source) -> Mapping[str, Sequence[str]]:
+        """Names seen of a source, each with the services that sent it."""
 
     def seen(self, source: Source, name: str, service: str, keys: Sequence[str]) -> Seen | None:
         """None if nothing of this name arrived from the service."""
@@ -54,15 +58,27 @@ class Known(Protocol):
         """SLOs of the last 30 days."""
 
 
-def check_live(catalogue: Catalogue, known: Known) -> list[Problem]:
-    """Warnings about what the catalogue asks for and the store doesn't have."""
-    found = [_at(slo, words) for slo in catalogue.slos for words in dict.fromkeys(_unmatched(slo, known))]
-    found += [_at(slo, words) for slo in catalogue.slos for words in _too_many(slo, known)]
+def check_live(
+    catalogue: Catalogue, known: Known, places: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> list[Problem]:
+    """Warnings about what the catalogue asks for and the store doesn't have; ``places``: the ``file:line`` by SLO and text."""
+    found = []
+    for slo in catalogue.slos:
+        said = dict((*_unmatched(slo, known), *_silent(slo, known), *_too_many(slo, known)))
+        found += [_at(slo, words, place, places) for words, place in said.items()]
     return found + _renamed(catalogue, known.judged())
 
 
-def _at(slo: Slo, message: str) -> Problem:
-    file, _, line = slo.source.rpartition(":")
+Said = tuple[str, str]
+"""Words, and the text in the SLO's documents that they are about."""
+
+
+def _at(
+    slo: Slo, message: str, about: str = "", places: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+) -> Problem:
+    """At what it is about, at the indicator that stands for it, or at the SLO."""
+    lines = places.get(slo.name, {})
+    file, _, line = lines.get(about, lines.get(slo.indicator, slo.source)).rpartition(":")
     return Problem(file, int(line), message, "warning")
 
 
@@ -73,28 +89,50 @@ def _telemetry(slo: Slo) -> Iterable[Selector]:
     return (s for s in slo.sli.selectors if s.source in FOLDED)
 
 
-def _unmatched(slo: Slo, known: Known) -> Iterable[str]:
+def _unmatched(slo: Slo, known: Known) -> Iterable[Said]:
     for selector in _telemetry(slo):
         matchers = tuple(m for m in (*selector.where, *slo.where) if m.name != VALUE)
         keys = tuple(dict.fromkeys(m.name for m in matchers if m.name != "service"))
         seen = known.seen(selector.source, selector.name, slo.service, keys)
         if seen is None:
-            yield _nothing(selector, slo, known)
+            yield _nothing(selector, slo, known), selector.name
             continue
         for matcher in matchers:
             words = _no_value(matcher, seen)
             if words:
-                yield f"SLO '{slo.name}': {shown(written(matcher))} matches nothing of '{shown(selector.name)}': {words}"
+                said = (
+                    f"SLO '{slo.name}': {shown(written(matcher))} matches nothing of '{shown(selector.name)}': {words}"
+                )
+                yield said, selector.name if matcher in selector.where else WHERE
 
 
 def _nothing(selector: Selector, slo: Slo, known: Known) -> str:
-    names = list(known.names(selector.source))
+    names = known.names(selector.source)
     what = {Source.SPAN: "span", Source.LOG: "event"}.get(selector.source, f"{selector.source} metric")
     said = f"SLO '{slo.name}': no {what} '{shown(selector.name)}' from service '{shown(slo.service)}' in the last {DAYS} days"
     if selector.name in names:
-        return f"{said}; other services send it"
+        return said + _near(slo.service, names[selector.name], "it comes from")
     near = get_close_matches(selector.name, names, n=2, cutoff=0.6)
     return said + (f"; did you mean {' or '.join(repr(shown(n)) for n in near)}?" if near else "")
+
+
+def _silent(slo: Slo, known: Known) -> Iterable[Said]:
+    """What jobs of ours work out comes from all kinds of telemetry: that is only looked for where its service sends none."""
+    if not slo.sli.selectors or any(_telemetry(slo)):
+        return
+    services = {service for source in FOLDED for sent in known.names(source).values() for service in sent}
+    if slo.service not in services:
+        said = f"SLO '{slo.name}': nothing came from service '{shown(slo.service)}' in the last {DAYS} days"
+        yield said + _near(slo.service, services, "there are"), "service"
+
+
+def _near(service: str, services: Iterable[str], otherwise: str) -> str:
+    """The end of a sentence about a service that sends nothing: the nearest, or some of those that do."""
+    listed = sorted(services)
+    near = get_close_matches(service, listed, n=2, cutoff=0.6)
+    if near:
+        return f"; did you mean service {' or '.join(repr(shown(n)) for n in near)}?"
+    return f"; {otherwise} {', '.join(shown(s) for s in listed[:SERVICES_SHOWN])}" if listed else ""
 
 
 def _no_value(matcher: Matcher, seen: Seen) -> str:
@@ -126,7 +164,7 @@ def _meets(matcher: Matcher, value: str) -> bool:
 # --- too many slices
 
 
-def _too_many(slo: Slo, known: Known) -> Iterable[str]:
+def _too_many(slo: Slo, known: Known) -> Iterable[Said]:
     if not slo.by:
         return
     counts = [
@@ -136,7 +174,8 @@ def _too_many(slo: Slo, known: Known) -> Iterable[str]:
     if counts and max(counts) > slo.slices_max:
         yield (
             f"SLO '{slo.name}': {max(counts)} combinations of {', '.join(slo.by)} were seen, slices-max is {slo.slices_max}:"
-            " the rest is folded into 'other'"
+            " the rest is folded into 'other'",
+            f"{PREFIX}by",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sloengine.config.annotations import PREFIX
+from sloengine.config.annotations import PREFIX, read_by
 from sloengine.config.documents import (
     ExclusionDocument,
     IndicatorLine,
@@ -46,6 +46,16 @@ def expand(parsed: IndicatorsDocument, findings: Findings) -> list[tuple[Finding
         found = _line(row, at)
         lines.append((at, _draft(parsed, *found, at) if found else None))
     return lines
+
+
+def told_apart(text: str | None, findings: Findings) -> str | None:
+    """What the lines of a document are told apart by; None if it is wrong, which is said once and not of each line."""
+    try:
+        read_by(text or "")
+    except ValueError as error:
+        findings.refuse(error)
+        return None
+    return text
 
 
 def _line(row: str | dict[str, Any], findings: Findings) -> tuple[Template, IndicatorLine] | None:

@@ -10,20 +10,19 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from sloengine.config import documents as docs
-from sloengine.config.annotations import read_by
 from sloengine.config.excluding import MARKS_MAX, unacted
 from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
 from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
-from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers
+from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers, told_apart
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
 from sloengine.config.routing import is_alerting, read_alerting
 from sloengine.config.salvage import NAMELESS, salvage
 from sloengine.config.settings import SETTINGS_FILE, check_settings
 from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
-from sloengine.config.yamlfile import Document, plain, problems_of
+from sloengine.config.yamlfile import Document, plain, problems_of, said_where
 from sloengine.errors import ConfigError, Problem
 from sloengine.marked import mark_of, marks_of
 from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, Source, SqlMeasure
@@ -101,6 +100,15 @@ class CatalogueReader:
             document = entry.findings.document
             for what, path in words_lost(parsed, document.value):
                 found.lost.append(tidy(document.problem(f"not exported: {what}", path, "warning")))
+        return found
+
+    def places(self) -> dict[str, dict[str, str]]:
+        """Where the documents of each SLO, its own and its SLI's, say what: ``file:line`` of each key and text."""
+        whole = {entry.findings.place: entry for entry in self._entries}
+        found: dict[str, dict[str, str]] = {}
+        for slo in self._slos.values():
+            entries = (whole.get(slo.source), self._by_name.get(("SLI", slo.indicator)))
+            found[slo.name] = said_where(entry.findings.document for entry in entries if entry)
         return found
 
     # --- taking documents
@@ -342,7 +350,7 @@ class CatalogueReader:
             self._policy(
                 use, findings.below("spec", "alertPolicies", i)
             )  # wrong ones are named once, not for each line
-        by = _by(parsed.spec.by, findings.below("spec", "by"))
+        by = told_apart(parsed.spec.by, findings.below("spec", "by"))
         lost = findings.failed  # then no line is used; each is still read for its own mistakes
         if lost:
             less: dict[str, object] = {"alert_policies": [], "by": by}
@@ -468,16 +476,6 @@ class CatalogueReader:
             findings.warn("labels are not acted on", "metadata", "labels")
         for key in metadata.annotations:
             findings.warn(f"annotation '{shown(key)}' of {parsed.kind} is not acted on", "metadata", "annotations", key)
-
-
-def _by(text: str | None, findings: Findings) -> str | None:
-    """What the lines of a document are told apart by; None if it is wrong, which is said once and not of each line."""
-    try:
-        read_by(text or "")
-    except ValueError as error:
-        findings.refuse(error)
-        return None
-    return text
 
 
 def _label(said: docs.AnyDocument | Draft) -> str:

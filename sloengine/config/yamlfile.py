@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -53,8 +53,29 @@ class Document:
             line, node = place
         return int(line)
 
+    def texts(self) -> Iterator[tuple[str, int]]:
+        """Every key and every text of it, with its line."""
+        todo: list[Any] = [self.value]
+        while todo:
+            node = todo.pop()
+            lines = node.lines if isinstance(node, Seq) else list(node.lines.values()) if isinstance(node, Map) else []
+            items = node if isinstance(node, Seq) else node.values() if isinstance(node, Map) else ()
+            if isinstance(node, Map):
+                yield from ((str(key), line) for key, line in node.lines.items())
+            yield from ((item, line) for item, line in zip(items, lines, strict=True) if isinstance(item, str))
+            todo.extend(reversed(list(items)))
+
     def problem(self, message: str, path: Path_ = (), severity: str = "error") -> Problem:
         return Problem(self.file, self.line(path), message, severity)
+
+
+def said_where(documents: Iterable[Document]) -> dict[str, str]:
+    """``file:line`` at which each key or text stands first."""
+    found: dict[str, str] = {}
+    for document in documents:
+        for text, line in document.texts():
+            found.setdefault(text, f"{document.file}:{line}")
+    return found
 
 
 def _place(node: Any, key: str | int) -> tuple[int, Any] | None:

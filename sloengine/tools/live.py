@@ -17,14 +17,14 @@ class InStore:
 
     def __init__(self, store: Store) -> None:
         self._store, self._days = store, DAYS
-        self._names: dict[str, list[str]] | None = None
+        self._names: dict[str, dict[str, list[str]]] | None = None
 
-    def names(self, source: Source) -> list[str]:
+    def names(self, source: Source) -> dict[str, list[str]]:
         if self._names is None:
             self._names = {}
             for row in self._store.rows("seen_names", days=self._days):
-                self._names.setdefault(row["Source"], []).append(row["Name"])
-        return self._names.get(str(source), [])
+                self._names.setdefault(row["Source"], {})[row["Name"]] = row["Services"]
+        return self._names.get(str(source), {})
 
     def seen(self, source: Source, name: str, service: str, keys: Sequence[str]) -> Seen | None:
         (row,) = self._rows("seen_values", source, name, service, keys)

@@ -53,8 +53,8 @@ class Known:
     slos: tuple[Judged, ...] = ()
     cut: frozenset[str] = frozenset()
 
-    def names(self, source: Source) -> Sequence[str]:
-        return self.metrics
+    def names(self, source: Source) -> dict[str, Sequence[str]]:
+        return dict.fromkeys(self.metrics, self.services)
 
     def seen(self, source: Source, name: str, service: str, keys: Sequence[str]) -> Seen | None:
         if name not in self.metrics or service not in self.services:
@@ -93,8 +93,13 @@ def live(folder: Path, known: Known, text: str = SLO) -> list[str]:
             "another service sends it",
             Known(GOOD, services=("letters",)),
             [
-                "SLO 'frames': no sum metric 'camera.frames' from service 'digits' in the last 7 days; other services send it"
+                "SLO 'frames': no sum metric 'camera.frames' from service 'digits' in the last 7 days; it comes from letters"
             ],
+        ),
+        (
+            "a service with a slip of the pen",
+            Known(GOOD, services=("digit", "letters")),
+            [f"SLO 'frames': no sum metric 'camera.frames' {NEVER}; did you mean service 'digit'?"],
         ),
         (
             "a value nobody sends",
@@ -160,7 +165,19 @@ def test_measures_that_jobs_of_ours_write_are_not_looked_for(tmp_path: Path) -> 
         "apiVersion: sloengine.dev/v1\nkind: Indicators\nmetadata: {name: d}\n"
         "spec: {service: digits, owner: o, indicators: [M3, M4, M5, M9]}\n"
     )
-    assert live(tmp_path, Known(metrics=()), text) == []
+    assert live(tmp_path, Known(), text) == []
+
+
+def test_a_service_that_sends_nothing_is_named_although_jobs_of_ours_would_write_its_measures(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: sloengine.dev/v1\nkind: Indicators\nmetadata: {name: d}\n"
+        "spec:\n  service: digts\n  owner: o\n  indicators:\n    - M3\n    - M5\n"
+    )
+    said = "nothing came from service 'digts' in the last 7 days; did you mean service 'digits'?"
+    assert [line.split(":", 1)[1] for line in live(tmp_path, Known(), text)] == [
+        f"8: warning: SLO 'd-accuracy': {said}",
+        f"9: warning: SLO 'd-drift': {said}",
+    ]
 
 
 # --- with a real store
@@ -220,11 +237,11 @@ def test_the_command_asks_the_store(url: str, tmp_path: Path) -> None:
     )
     assert (found.returncode, found.stderr) == (0, ""), found.stdout
     assert found.stdout.splitlines() == [
-        "a.yaml:1: warning: SLO 'frames': result=\"ok\" matches nothing of 'camera.frames': seen are 'OK', 'lost'",
-        "a.yaml:1: warning: SLO 'frames': 3 combinations of device, region were seen, slices-max is 2:"
+        "a.yaml:8: warning: SLO 'frames': 3 combinations of device, region were seen, slices-max is 2:"
         " the rest is folded into 'other'",
-        f"a.yaml:23: warning: SLO 'lenses': no sum metric 'camera.lenses' {NEVER}; did you mean 'camera.frames'?",
-        f"q.yaml:1: warning: SLO 'quoted': no sum metric 'camera.quoted' {NEVER}; did you mean 'camera.frames'?",
+        "a.yaml:17: warning: SLO 'frames': result=\"ok\" matches nothing of 'camera.frames': seen are 'OK', 'lost'",
+        f"a.yaml:39: warning: SLO 'lenses': no sum metric 'camera.lenses' {NEVER}; did you mean 'camera.frames'?",
+        f"q.yaml:17: warning: SLO 'quoted': no sum metric 'camera.quoted' {NEVER}; did you mean 'camera.frames'?",
     ]
     store = Store(section)
     assert store.sql_rows("SELECT count() AS n FROM slo_status")[0]["n"] == 0
