@@ -139,6 +139,7 @@ def test_run_without_a_catalogue_is_wrong_use_in_words(tmp_path: Path) -> None:
     found = sloengine(tmp_path, "run")
     assert found.returncode == 2
     assert "catalogue:1: error: no such folder" in found.stderr
+    assert "'sloengine init' writes a start" in found.stderr
     assert "Traceback" not in found.stderr
 
 

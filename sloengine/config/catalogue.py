@@ -26,7 +26,7 @@ def load_catalogue(folder: Path) -> Catalogue:
             or errors and not one SLO that could be used. With every problem of the catalogue.
     """
     if not folder.exists():
-        hint = "no such folder; it holds the SLOs and the inventory (SLOENGINE_CATALOGUE names another)"
+        hint = "no such folder; it holds the SLOs: 'sloengine init' writes a start, SLOENGINE_CATALOGUE names another"
         raise ConfigError([Problem(str(folder), 1, hint)])
     reader = _read([folder])
     errors = [p for p in reader.problems() if p.severity == "error"]

@@ -89,7 +89,8 @@ def against_control(strata: Iterable[Stratum], margin: float) -> Finding:
     found = difference(strata)
     if found is None:
         return Finding(Verdict.UNDECIDED, "candidate and control have no region in common where both answered")
-    say = f"{found.value:+.4%} bad against the control, surely between {found.low:+.4%} and {found.high:+.4%}"
+    value, low, high = (_signed(part) for part in (found.value, found.low, found.high))
+    say = f"{value} bad against the control, surely between {low} and {high}"
     say += f"; margin {margin:.4%}, over {', '.join(r or '(no region)' for r in found.regions)}"
     if found.left_out:
         say += f"; not compared: {', '.join(r or '(no region)' for r in found.left_out)}"
@@ -99,6 +100,11 @@ def against_control(strata: Iterable[Stratum], margin: float) -> Finding:
     if found.low > 0:
         return Finding(Verdict.FAIL, f"worse than the control: {say}", *bounds)
     return Finding(Verdict.UNDECIDED, f"can't be told apart from the control: {say}", *bounds)
+
+
+def _signed(ratio: float) -> str:
+    """Nothing has no sign: a hair below it would be told as less than nothing."""
+    return f"{round(ratio, 6) + 0.0:+.4%}"
 
 
 def difference(strata: Iterable[Stratum]) -> Difference | None:

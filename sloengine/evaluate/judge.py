@@ -260,17 +260,22 @@ def _state(
 def _spent(slo: Slo, counts: Counts, remaining: float) -> tuple[State, str]:
     span = format_duration(slo.window)
     if slo.zero_tolerance:
-        bad = f"{counts.bad:g} bad in {span}, where none is tolerated"
+        bad = f"{_many(counts.bad)} bad in {span}, where none is tolerated"
         return (State.EXHAUSTED, bad) if counts.bad else (State.OK, f"none bad in {span}")
     if remaining <= 0:
         return State.EXHAUSTED, f"{abs(remaining):.0%} over the budget of {span}"
     return State.OK, f"{remaining:.0%} of the budget left"
 
 
+def _many(events: float) -> str:
+    """Whole from a hundred on; below that a part of an event may be told."""
+    return f"{events:,.0f}" if events >= 100 else f"{events:.3g}"
+
+
 def _burn_reason(slo: Slo, burns: Iterable[BurnReading]) -> str:
     worst = max((b for b in burns if b.exceeded), key=lambda b: b.factor)
     if slo.zero_tolerance:
-        return f"{worst.long_burn:g} bad over {format_duration(worst.window.long)}, where none is tolerated"
+        return f"{_many(worst.long_burn or 0)} bad over {format_duration(worst.window.long)}, where none is tolerated"
     return (
         f"burning {worst.long_burn:.1f}x over {format_duration(worst.window.long)} and {worst.short_burn:.1f}x over"
         f" {format_duration(worst.window.short)}, limit {worst.factor:.1f}x"

@@ -152,9 +152,13 @@ def _asked(slo: Slo, frame: Frame) -> Asked:
     parts = _parts(slo, lo, frame.at)
     rows = [frame.bands(lo), *(frame.bands(a, b) for a, b, _ in parts)]
     rows += [frame.bands(floor_minute(frame.at - span)) for span in spans]
-    shortest = min((pair.short for pair in slo.policy.windows), default=slo.window)
-    row = frame.bands(floor_minute(frame.at - shortest))[np.newaxis]
+    row = frame.bands(floor_minute(frame.at - shortest(slo)))[np.newaxis]
     return Asked(tuple(spans), tuple(target for *_, target in parts), np.array(rows), row)
+
+
+def shortest(slo: Slo) -> timedelta:
+    """The shortest window that an alert of the SLO looks at: over it versions are told apart."""
+    return min((pair.short for pair in slo.policy.windows), default=slo.window)
 
 
 def frame_of(slos: Iterable[Slo], exclusions: Iterable[Exclusion], at: datetime) -> Frame:

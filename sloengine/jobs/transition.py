@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from sloengine.alert.episodes import Decision, Episode, EpisodeState, decide, evidence_of, identity_of, labels_of
 from sloengine.errors import StoreError
+from sloengine.evaluate.measure import shortest
 from sloengine.jobs.deps import Deps
 from sloengine.model import (
     Severity,
@@ -112,7 +113,7 @@ def _payload(engine: Deps, episode: Episode, status: Status, ended_at: datetime 
 def _annotations(engine: Deps, episode: Episode, status: Status, *, ended: bool) -> dict[str, str]:
     """What a person needs to act: measured values belong here and never into labels."""
     where = ", ".join(f"{k} {v}" for k, v in status.group) or "everywhere"
-    versions = ", ".join(f"{v or '(none)'}: {c.bad} of {c.valid} bad" for v, c in status.versions)
+    versions = "; ".join(f"version {v or '(none)'}: {c.bad:,} of {c.valid:,} bad" for v, c in status.versions)
     found = {
         "summary": f"{status.slo.display_name}: {status.reason} ({where})",
         "description": (
@@ -120,7 +121,7 @@ def _annotations(engine: Deps, episode: Episode, status: Status, *, ended: bool)
             f" target {status.slo.target:.4%}, now {_percent(status.sli)}, budget left {_percent(status.budget_remaining)},"
             f" coverage {_percent(status.coverage)}."
         ),
-        "versions": versions,
+        "versions": f"over {format_duration(shortest(status.slo))}: {versions}" if versions else "",
         "evidence": json.dumps(evidence_of(status)),
         "dedup_key": episode.dedup_key,
         "owner": status.slo.owner or "",

@@ -30,6 +30,7 @@ from sloengine.tools.outcome import (
     refusal,
     shown,
     table,
+    times,
 )
 from sloengine.tools.past import Span, read_past, slices_of
 
@@ -302,7 +303,7 @@ def _episodes(one: dict[str, Any]) -> Iterator[str]:
     yield table(
         ("catalogue", "alert", "begin", "end", "peak burn", "after", ""),
         [
-            (side, a["severity"], clock(begin), clock(a["end"]) if a["end"] else "still firing", f"{a['peak_burn']:.3g}x",
+            (side, a["severity"], clock(begin), clock(a["end"]) if a["end"] else "still firing", times(a["peak_burn"]),
              "-" if a["delay_s"] is None else format_duration(timedelta(seconds=a["delay_s"])),
              "in both" if (a["severity"], begin) in both else f"only {side}")
             for begin, side, a in rows

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sloengine.times import format_duration
-from sloengine.tools.outcome import clock, number, percent, shown, table
+from sloengine.tools.outcome import clock, number, percent, shown, table, told
 
 Step = Mapping[str, Any]
 SLICES_MAX = 20
@@ -27,7 +27,7 @@ def render(found: Step) -> str:
 
 def _slice(s: Step) -> str:
     lines = [
-        f"{shown(s['slice'])}   {s['state'].upper()}: {s['reason']}",
+        f"{shown(s['slice'])}   {told(s['state'], s['reason'], loud=True)}",
         f"  promise   {percent(s['target'])} over {format_duration(timedelta(seconds=s['window']['nominal_s']))}"
         f" [{clock(s['window']['start'])}, {clock(s['window']['end'])})",
         _now(s),

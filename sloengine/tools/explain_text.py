@@ -9,7 +9,7 @@ from typing import Any
 
 from sloengine.times import format_duration
 from sloengine.tools.budget_text import restated_lines, spent_lines
-from sloengine.tools.outcome import clock, number, percent, shown, table
+from sloengine.tools.outcome import clock, number, percent, shown, table, times, told
 
 Step = Mapping[str, Any]
 HOURS_MAX = 10
@@ -37,7 +37,7 @@ def render(found: Step, *, sql: bool = True) -> str:
 
 def _head(found: Step) -> str:
     lines = [f"{found['slo']}   {shown(found['slice'])}   {clock(found['at'])} UTC"]
-    lines.append(f"  {found['state'].upper()}: {found['reason']}")
+    lines.append(f"  {told(found['state'], found['reason'], loud=True)}")
     if found["unfolded_hours"]:
         lines.append(
             f"  a roll-up is under way: {found['unfolded_hours']} hours hold newer minutes than windows sum, so steps 3 and 10"
@@ -138,7 +138,7 @@ def _sums(w: Step, definition: Step) -> str:
             clock(r["from"]),
             *(r[c] for c in columns),
             percent(r["bad_ratio"], 4),
-            _times(r["burn"], none=none),
+            times(r["burn"], none=none),
         )
         for r in w["rows"]
     ]
@@ -147,13 +147,6 @@ def _sums(w: Step, definition: Step) -> str:
     rule = counted if none else f"burn = bad ratio / {allowed}, which the target allows"
     head = ("window", "from", "good", "bad", "unknown", "bad ratio", "burn")
     return "\n".join([_title(4, "The sums"), table(head, rows), f"  {rule}"])
-
-
-def _times(burn: float | None, *, none: bool = False) -> str:
-    """A burn rate; where no bad event is tolerated, their number."""
-    if burn is None:
-        return "-"
-    return f"{number(burn)} bad" if none else f"{burn:,.0f}x" if burn >= 100 else f"{burn:.3g}x"
 
 
 def _known(found: Step) -> str:
@@ -217,8 +210,8 @@ def _burns(found: Step) -> str:
     none = found["definition"]["target"] == 1
     rows = [
         (
-            b["severity"], b["long"], b["short"], *(_times(b[name], none=none) for name in ("factor", "long_burn", "short_burn")),
-            _times(b["surely_above"]), _burn_word(b),
+            b["severity"], b["long"], b["short"], *(times(b[name], none=none) for name in ("factor", "long_burn", "short_burn")),
+            times(b["surely_above"]), _burn_word(b),
         )
         for b in found["burn"]
     ]  # fmt: skip
@@ -240,14 +233,14 @@ def _burn_word(b: Step) -> str:
 
 
 def _verdict(found: Step) -> str:
-    return "\n".join([_title(8, "The verdict"), f"  {found['state']}: {found['reason']}"])
+    return "\n".join([_title(8, "The verdict"), f"  {told(found['state'], found['reason'])}"])
 
 
 def _said(said: Step | None) -> str:
     title = _title(9, "As known then, and as corrected now")
     if said is None:
         return f"{title}\n  nothing was said of this slice in the day before: the engine was not running, or did not know it"
-    lines = [title, f"  said at {clock(said['At'])}   {said['State']}: {said['Reason']}"]
+    lines = [title, f"  said at {clock(said['At'])}   {told(said['State'], said['Reason'])}"]
     if said["differs"]:
         differing = [(d["figure"], _figure(d["then"]), _figure(d["now"])) for d in said["differs"]]
         lines.append(table(("figure", "then", "now"), differing))

@@ -29,6 +29,7 @@ from sloengine.tools.outcome import (
     clock,
     find_slo,
     nearest,
+    number,
     refusal,
     shown,
     table,
@@ -228,7 +229,7 @@ def _of_slo(case: _Case, slo: Slo) -> dict[str, Any]:
 def _enough(total: Counts, min_events: int | None) -> Finding | None:
     if min_events is None or total.valid >= min_events:
         return None
-    return Finding(Verdict.UNDECIDED, f"{total.valid:g} valid events, {min_events} are asked for")
+    return Finding(Verdict.UNDECIDED, f"{number(total.valid)} valid events, {number(min_events)} are asked for")
 
 
 def _regions(case: _Case, slo: Slo) -> dict[str, dict[str, Counts]]:

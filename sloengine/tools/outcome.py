@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any, NamedTuple
 
 from sloengine.errors import SloengineError
@@ -108,8 +110,26 @@ def _is_number(text: str) -> bool:
 
 
 def number(value: float) -> str:
-    """Whole numbers whole, others with six digits that count."""
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:,.6g}"
+    """Whole numbers whole, others with six digits that count; never with an exponent."""
+    if not isfinite(value):
+        return str(value)
+    whole = float(value).is_integer() or abs(value) >= 1e6
+    return f"{value:,.0f}" if whole else f"{Decimal(f'{value:.6g}'):,f}"
+
+
+def times(burn: float | None, *, none: bool = False) -> str:
+    """A burn rate to three digits, ``14.42`` → ``14.4x``; where no bad event is tolerated, their number."""
+    if burn is None:
+        return "-"
+    if none:
+        return f"{number(burn)} bad"
+    return f"{burn:,.0f}x" if abs(burn) >= 100 else f"{Decimal(f'{burn:.3g}'):f}x"
+
+
+def told(state: str, reason: str, *, loud: bool = False) -> str:
+    """A state with its reason, which may begin with the state: it is said once."""
+    word, rest = state.upper() if loud else state, reason.removeprefix(f"{state} ")
+    return f"{word} {rest}" if rest != reason else f"{word}: {reason}"
 
 
 def percent(ratio: float | None, digits: int = 3) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sloengine.store.client import Store
 from sloengine.times import format_duration
-from sloengine.tools.outcome import FOUND, OK, Outcome, Refused, nearest, refusal
+from sloengine.tools.outcome import FOUND, OK, Outcome, Refused, nearest, refusal, told
 
 HEAD = ("SLO", "SLICE", "TARGET", "NOW", "95 % INTERVAL", "BUDGET LEFT", "LASTS", "COVERAGE", "STATE")
 
@@ -49,7 +49,13 @@ def status_table(rows: Sequence[Mapping[str, Any]]) -> str:
         return "No SLO was judged in the last hour. Is 'sloengine run' running?"
     lines = [HEAD, *(_line(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    drawn = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*drawn, "", *_legend(rows)])
+
+
+def _legend(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lasts = "LASTS: how long the budget lasts at the present burn; - where it outlasts the window, or there is nothing to last"
+    return [lasts, *(["≈: an estimate, from samples"] if any(row["Sampled"] for row in rows) else [])]
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -68,7 +74,7 @@ def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
         "-" if row["Target"] == 1 else _percent(row["BudgetRemaining"]),
         _lasts(row["ExhaustsInSeconds"]),
         _percent(row["Coverage"]),
-        f"{row['State']}: {row['Reason']}",
+        told(row["State"], row["Reason"]),
     )
 
 

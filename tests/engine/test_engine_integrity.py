@@ -80,7 +80,7 @@ def test_one_failed_check_among_a_thousand_pages_with_node_model_hashes_and_sign
     assert said["failures"] == (
         "node-7: m 2 /models/m-2.onnx has sha256:bad0, expected sha256:900d, signer release@example"
     )
-    assert said["versions"] == "2: 1 of 1002 bad"
+    assert said["versions"] == "over 5m: version 2: 1 of 1,002 bad"
     assert (said["owner"], said["runbook"]) == ("security", "docs/runbooks/integrity-failure.md")
     assert json.loads(said["evidence"])
     # Once: it goes on being true.

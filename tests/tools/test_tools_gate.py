@@ -207,7 +207,7 @@ def test_a_mistyped_model_or_version_is_no_verdict_although_a_budget_is_gone(fle
 def test_events_can_be_asked_for(fleet: Rig) -> None:
     outcome = _gate(fleet, "2", min_events=10**6)
     assert outcome.code == 3
-    assert "1000000 are asked for" in outcome.text
+    assert "1,000,000 are asked for" in outcome.text
 
 
 @pytest.mark.parametrize(
