@@ -6,12 +6,14 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from sloengine import cli_slices
+from sloengine.cli_help import ending
 from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -31,6 +33,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 T = TypeVar("T")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        _say(f"sloengine {metadata.version('sloengine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -55,7 +73,7 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-@app.command()
+@app.command(epilog=ending("run"))
 def run() -> None:
     """Run the engine, console and API.
 
@@ -70,7 +88,7 @@ def run() -> None:
     run_engine(load_settings())
 
 
-@app.command()
+@app.command(epilog=ending("store"))
 def store(
     path: Annotated[Path, typer.Option(help="Folder of the data; made if it isn't there.")] = Path(".sloengine/store"),
     host: Annotated[str, typer.Option(help="Address to listen on; others than loopback need passwords.")] = "127.0.0.1",
@@ -87,7 +105,7 @@ def store(
     raise SystemExit(run_store(["--path", str(path), "--host", host, "--port", str(port), "--database", database]))
 
 
-@app.command()
+@app.command(epilog=ending("migrate"))
 def migrate(json_: Json = False) -> None:
     """Bring the databases to this version's schema."""
     from sloengine.config.settings import load_settings
@@ -117,19 +135,24 @@ def init(
         _say(str(path))
 
 
-@app.command()
+@app.command(epilog=ending("lint"))
 def lint(
-    paths: Annotated[list[Path], typer.Argument(help="Catalogue files or folders.", metavar="PATH…")],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Catalogue files or folders; the settings' catalogue if left out.", metavar="PATH…"),
+    ] = None,
     live: Annotated[bool, typer.Option("--live", help="Also ask the store: does what is selected exist?")] = False,
     json_: Json = False,
 ) -> None:
     """Check catalogue files, every mistake by line.
 
-    Prints 'file:line: error|warning: message'. Exits 1 on any error, 0 on warnings alone, 2 for an unreadable path, 4 with
-    --live if ClickHouse does not answer.
+    Also sloengine.yaml and alerting.yaml. Prints 'file:line: error|warning: message'. Exits 1 on any error, 0 on warnings
+    alone, 2 for an unreadable path, 4 with --live if ClickHouse does not answer.
     """
     from sloengine.config.catalogue import catalogue_to_ask_about, check_catalogue
+    from sloengine.config.settings import load_settings
 
+    paths = paths or [load_settings().catalogue]
     try:
         if live:
             from sloengine.config.live import check_live
@@ -293,29 +316,7 @@ cli_slices.register(
 )
 
 
-@app.command()
-def explain(
-    slo: Annotated[str, typer.Argument(help="Name of an SLO.")],
-    *,
-    at: Annotated[
-        str | None, typer.Option(help="The moment to explain, such as 2026-11-24T10:05; now if not set.")
-    ] = None,
-    slice_: Annotated[
-        str | None, typer.Option("--slice", help="Such as model=m,region=eu; the worst if not set.")
-    ] = None,
-    sql: Annotated[bool, typer.Option(help="Show the SQL that gives each figure.")] = True,
-    json_: Json = False,
-) -> None:
-    """Show the chain from rows to verdict, with the SQL of every step.
-
-    What was counted, in which window, what it was weighed by, what was known then and what is known now.
-    """
-    from sloengine.tools.explain import run_explain
-
-    _tell(_with_engine(lambda deps, now: run_explain(deps, slo, now, at=at, slice_=slice_, sql=sql)), json_)
-
-
-@app.command()
+@app.command(epilog=ending("backtest"))
 def backtest(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Changed catalogue; the present one if not set.", metavar="PATH…")
@@ -343,7 +344,7 @@ def backtest(
     _tell(outcome, json_)
 
 
-@app.command()
+@app.command(epilog=ending("gate"))
 def gate(
     *,
     model: Annotated[str, typer.Option(help="Model of the candidate.")],
@@ -354,15 +355,20 @@ def gate(
     since: Annotated[
         str | None, typer.Option(help="How far back; since the version was first seen if not set.")
     ] = None,
-    min_events: Annotated[int | None, typer.Option(help="At least so many valid events.")] = None,
-    margin: Annotated[float | None, typer.Option(help="How much worse than control is still as good.")] = None,
+    min_events: Annotated[
+        int | None, typer.Option(help="At least so many valid events; as many as the intervals need if not set.")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Difference of bad ratios that is as good as none; 1 - target of each SLO if not set."),
+    ] = None,
     ignore_budget: Annotated[bool, typer.Option("--ignore-budget", help="Release although a budget is spent.")] = False,
     json_: Json = False,
 ) -> None:
-    """Judge a model version for CI/CD: pass, fail or not enough data.
+    """Judge a model version for CI/CD.
 
-    By its own SLOs, and against control where one is named. Exits 0 pass, 1 fail, 3 not enough data, 4 if ClickHouse does not
-    answer.
+    Pass, fail or not enough data: by its own SLOs, and against control where one is named. Exits 0 pass, 1 fail, 2 if the
+    model or version answered nothing in 30 days, 3 not enough data, 4 if ClickHouse does not answer.
     """
     from sloengine.tools.gate import run_gate
 
@@ -374,7 +380,7 @@ def gate(
     _tell(outcome, json_)
 
 
-@app.command()
+@app.command(epilog=ending("query"))
 def query(
     name: Annotated[str | None, typer.Argument(help="Name of a query; all are listed without one.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="A parameter, name=value; may be given again.")] = None,
@@ -391,7 +397,7 @@ def query(
     _tell(outcome, json_=False)
 
 
-@app.command()
+@app.command(epilog=ending("backfill"))
 def backfill(
     *,
     since: Annotated[
@@ -416,22 +422,22 @@ def backfill(
     _tell(outcome, json_)
 
 
-@app.command()
+@app.command(epilog=ending("quarantine"))
 def quarantine(
     gateway: Annotated[str, typer.Argument(help="Gateway whose deliveries shall not count.")],
     *,
     reason: Annotated[str, typer.Option(help="Why; kept for the record.")],
     since: Annotated[
-        str, typer.Option(help="From when on what came in does not count: a time, or a duration ago such as 2d.")
+        str, typer.Option(help="From when on what came in does not count: a time (UTC), or a duration ago such as 2d.")
     ],
     until: Annotated[str | None, typer.Option(help="Until when; without it from then on.")] = None,
     author: Annotated[str, typer.Option(envvar="USER", help="Who says so.")] = "unknown",
     lift: Annotated[bool, typer.Option("--lift", help="Count it again.")] = False,
 ) -> None:
-    """Leave what a gateway delivered out of all figures, or take it back in.
+    """Leave what a gateway delivered out of all figures.
 
-    The running engine recomputes history without it at its next tick; the raw rows stay, and what changes is listed as a
-    restatement.
+    Or take it back in, with --lift. The running engine recomputes history without it at its next tick; the raw rows stay, and
+    what changes is listed as a restatement.
     """
     from datetime import UTC, datetime
 

@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
+import shlex
 import socket
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from sloengine import cli
+from sloengine.cli_help import EXAMPLES
 from sloengine.config.routing import load_alerting
 from sloengine.config.settings import load_settings
 
@@ -109,6 +114,42 @@ def test_every_command_has_help_that_says_something(command: str) -> None:
     assert found.exit_code == 0
     words = found.stdout.split("Options:")[0]
     assert len(words.split()) > 6, "usage and a sentence"
+
+
+@pytest.mark.parametrize("command", ["explain", "gate", "backfill", "quarantine", "backtest", "query"])
+def test_help_has_an_example_on_a_line_of_its_own(command: str) -> None:
+    shown = CliRunner().invoke(cli.app, [command, "--help"]).stdout.splitlines()
+    assert shown[-len(EXAMPLES[command]) :] == [f"    {line}" for line in EXAMPLES[command]]
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_each_example_is_one_that_the_command_takes(line: str) -> None:
+    _, name, *words = shlex.split(line)
+    command = typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
+    command.make_context(name, list(words))
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "store", "migrate", "explain", "query", "backfill", "quarantine", "lint", "gate"]
+)
+def test_help_tells_exit_codes(command: str) -> None:
+    assert re.search(r"Exit codes:|Exits \d", CliRunner().invoke(cli.app, [command, "--help"]).stdout)
+
+
+def test_no_summary_is_cut_and_the_version_is_told() -> None:
+    listed = CliRunner().invoke(cli.app, ["--help"], terminal_width=80).stdout
+    assert "..." not in listed.split("Commands:")[1]
+    told = CliRunner().invoke(cli.app, ["--version"])
+    assert (told.exit_code, told.stdout) == (0, f"sloengine {metadata.version('sloengine')}\n")
+
+
+def test_lint_without_a_path_checks_the_settings_catalogue(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.yaml").write_text(WARNS, encoding="utf-8")
+    (tmp_path / "sloengine.yaml").write_text("catalogue: mine\n", encoding="utf-8")
+    found = sloengine(tmp_path, "lint")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.startswith("mine/a.yaml:3: warning: no sloengine.dev/owner")
 
 
 def test_no_command_shows_the_list_and_an_unknown_one_is_wrong_use() -> None:
