@@ -21,7 +21,7 @@ EXAMPLES = {
     ),
     "gate": (
         "sloengine gate --model digits-classifier --version 2",
-        "sloengine gate --model digits-classifier --version 2 --against previous --since 6h",
+        "sloengine gate --model digits-classifier --version 2 --against 1 --since 6h",
     ),
     "query": (
         "sloengine query",

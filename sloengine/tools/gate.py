@@ -161,7 +161,7 @@ def _control(against: str | None, version: str, first: datetime, seen: Sequence[
     older = [r for r in seen if r["version"] != version and utc(r["first"]) < first]
     if not older:
         others = ", ".join(r["version"] for r in seen if r["version"] != version)
-        instead = f", or name one of {others}" if others else ""
+        instead = f", or name another: {others}" if others else ""
         raise Refused(
             f"no version came before {version}: leave --against out, to judge it by its objectives alone{instead}"
         )

@@ -219,7 +219,7 @@ def test_events_can_be_asked_for(fleet: Rig) -> None:
         ({"version": "2", "against": "2"}, "with itself"),
         (
             {"version": "1", "against": "previous"},
-            "no version came before 1: leave --against out, to judge it by its objectives alone, or name one of 2, 3, 4",
+            "no version came before 1: leave --against out, to judge it by its objectives alone, or name another: 2, 3, 4",
         ),
         ({"version": "2", "slos": ["sucess"]}, "did you mean success"),
         ({"version": "2", "since": "x"}, "--since"),
