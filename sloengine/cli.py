@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from sloengine import cli_slices
+from sloengine import cli_drift, cli_slices
 from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -284,6 +284,7 @@ def _with_engine(action: Callable[[Deps, datetime], Outcome]) -> Outcome:
         return action(deps, clock())
 
 
+app.add_typer(cli_drift.commands(_tell), name="drift")
 cli_slices.register(
     app,
     lambda action, json_: _tell(_with_engine(action), json_),
