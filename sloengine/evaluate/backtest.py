@@ -151,7 +151,7 @@ def replay(slo: Slo, minutes: Minutes, steps: Sequence[datetime], *, resolve_aft
         firing=firing,
         remaining=None if np.isnan(remaining[-1]) else float(remaining[-1]),
         least=min(last, default=None),
-        spent=bad / worth if worth else bad,
+        spent=bad / worth if worth else float(bad > 0),
         bad=bad,
         good=good,
     )
@@ -272,7 +272,8 @@ def _spent(track: _Track, own: _Sums, targets: Floats) -> Floats:
         valid = track.minutes.good + track.minutes.bad + track.minutes.unknown * (slo.unknown is not Unknown.IGNORE)
         table = _running(valid * rates)[0]
         allowed = table[track.ends] - table[track.begins]
-    share = np.divide(own.bad, allowed, out=own.bad.copy(), where=allowed > 0)
+    # Where nothing bad is allowed the budget is whole or gone.
+    share = np.divide(own.bad, allowed, out=(own.bad > 0).astype(np.float64), where=allowed > 0)
     return np.where(own.valid > 0, share, np.nan)
 
 
