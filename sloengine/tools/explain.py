@@ -52,13 +52,10 @@ _PLACES = {"service", "model", "version", "region", "gateway", "rollout"}
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """One slice of one SLO at one moment."""
+class Reach:
+    """The time that an SLO looks at, at one moment."""
 
-    engine: Deps
     slo: Slo
-    status: Status
-    measured: Measured
     at: datetime
 
     @property
@@ -76,12 +73,6 @@ class Subject:
         return hi - lo
 
     @property
-    def excluded(self) -> list[tuple[Exclusion, Sequence[tuple[datetime, datetime]]]]:
-        """What is taken out of the window, by those exclusions that may concern this slice."""
-        mine = concerning(self.engine.catalogue.exclusions, self.slo, self.status.group)
-        return excluded_spans(mine, self.reach, self.until)
-
-    @property
     def values(self) -> dict[str, object]:
         measures = sorted({s.measure for s in counted(self.slo)})
         return {"measures": measures, "service": self.slo.service, "from": self.reach, "until": self.until}
@@ -95,6 +86,21 @@ class Subject:
     def alert_windows(self) -> list[tuple[timedelta, datetime]]:
         spans = {span for pair in self.slo.policy.windows for span in (pair.long, pair.short)}
         return [(span, floor_minute(self.at) - span) for span in sorted(spans, reverse=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject(Reach):
+    """One slice of one SLO at one moment."""
+
+    engine: Deps
+    status: Status
+    measured: Measured
+
+    @property
+    def excluded(self) -> list[tuple[Exclusion, Sequence[tuple[datetime, datetime]]]]:
+        """What is taken out of the window, by those exclusions that may concern this slice."""
+        mine = concerning(self.engine.catalogue.exclusions, self.slo, self.status.group)
+        return excluded_spans(mine, self.reach, self.until)
 
     @property
     def expressions(self) -> dict[str, str]:
@@ -128,13 +134,17 @@ def run_explain(
 def _settled(engine: Deps, slo: Slo, at: datetime, wanted: Group | None, now: datetime) -> dict[str, Any]:
     """The chain as it is between two roll-ups; if they don't end in time, as it is, with how many hours lag behind."""
     until = time.monotonic() + PATIENCE_S
+    reach = Reach(slo, at)
     while True:
-        subject, others = _subject(engine, slo, at, wanted)
-        before = _unfolded(subject)
-        if not before or time.monotonic() >= until:
-            found = {**explanation(subject, others, now), "unfolded_hours": max(before, _unfolded(subject))}
-            if not found["unfolded_hours"] or time.monotonic() >= until:
-                return found
+        # Asked before anything is read and again when all is: a roll-up may end in between.
+        before = _unfolded(engine, reach)
+        patient = time.monotonic() < until
+        if not before or not patient:
+            subject, others = _subject(engine, slo, at, wanted)
+            found = explanation(subject, others, now)
+            lagging = max(before, _unfolded(engine, reach))
+            if not lagging or not patient:
+                return {**found, "unfolded_hours": lagging}
         time.sleep(0.5)
 
 
@@ -148,7 +158,7 @@ def _subject(engine: Deps, slo: Slo, at: datetime, wanted: Group | None) -> tupl
     item = by_group.get(status.group, Measured(status.group, Counts(), {}, None))
     if item.folded:
         raise Refused(f"this slice holds {item.folded} that the cardinality budget folded together; name another one")
-    return Subject(engine, slo, status, item, at), statuses
+    return Subject(slo, at, engine, status, item), statuses
 
 
 def _asked(slo: Slo) -> str:
@@ -272,9 +282,9 @@ def _buckets(subject: Subject) -> dict[str, Any]:
     return {"rows": listed, "top": TOP, "sql": sql}
 
 
-def _unfolded(subject: Subject) -> int:
+def _unfolded(engine: Deps, reach: Reach) -> int:
     """Hours whose minutes are newer than what windows sum."""
-    return int(subject.engine.store.rows("explain_unfolded", **subject.values)[0]["Hours"])
+    return int(engine.store.rows("explain_unfolded", **reach.values)[0]["Hours"])
 
 
 def _sums(subject: Subject, windows: Sequence[tuple[str, datetime, datetime, float]]) -> str:
