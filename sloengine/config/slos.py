@@ -270,6 +270,7 @@ class _Builder:
         sli = build_sli(shape, ask, findings)
         if sli is None or target is None or self.window is None:
             return None
+        self._promised(target, findings)
         if shape.name not in templates():
             may_exceed(shape, findings)
         self._add_queries(shape, findings)
@@ -313,6 +314,17 @@ class _Builder:
             findings.error(f"target {target:g} must lie between 0 and 1{hint}")
             return None
         return target
+
+    def _promised(self, target: float, findings: Findings) -> None:
+        """A promise over nodes and an objective that differ: one of the two would be said and never judged."""
+        extras = self.extras
+        meant = extras.share_target if extras.worst else extras.share
+        if meant is None or meant == target:
+            return
+        what = "what the worst nodes are to reach" if extras.worst else "the share of nodes that keep the promise"
+        findings.error(
+            f"target {target:g} and the quantifier differ: of a promise over nodes the target is {what}, {meant:g}"
+        )
 
     def _threshold(
         self, objective: Objective, template: Template | None, findings: Findings

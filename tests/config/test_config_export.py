@@ -128,8 +128,17 @@ def slos(draw: st.DrawFn, name: str) -> dict[str, Any]:
     sliced = {"timeSliceWindow": 10} if method == "RatioTimeslices" else sliced
     indicator, asked = draw(indicators())
     count = draw(st.sampled_from([1, 1, 2, 3]))
+    # Of a promise over nodes the target is what it says.
+    promised = {"95% of nodes meet 99%": 0.95, "worst 2.5% of nodes meet 90%": 0.9}.get(
+        found.get("sloengine.dev/quantifier", "")
+    )
     objectives = [
-        {"target": draw(targets), **sliced, **asked, **({"displayName": draw(words)} if draw(st.booleans()) else {})}
+        {
+            "target": promised or draw(targets),
+            **sliced,
+            **asked,
+            **({"displayName": draw(words)} if draw(st.booleans()) else {}),
+        }
         for _ in range(count)
     ]
     if count > 1 and draw(st.booleans()):

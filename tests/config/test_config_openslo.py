@@ -318,7 +318,7 @@ def test_annotations_say_what_openslo_has_no_place_for(tmp_path: Path) -> None:
 where: 'region="eu", k8s.namespace.name=~"a|b"'
 unknown: bad
 weighting: nodes
-quantifier: 95% of nodes meet 99%
+quantifier: 99% of nodes meet 95%
 reserve: 20%
 slices-max: 50
 target-history: '2026-01-01: 95%, 2026-06-01T12:00:00+02:00: 99%'
@@ -327,7 +327,7 @@ was: old"""
     assert found.by == ("model", "k8s.cluster.name", "job", "device.id", "os.version")
     assert found.where == (Matcher("region", "=", "eu"), Matcher("k8s.namespace.name", "=~", "a|b"))
     assert (found.unknown, found.weighting) == (Unknown.BAD, Weighting.NODES)
-    assert found.quantifier == Quantifier(0.95, 0.99)
+    assert found.quantifier == Quantifier(0.99, 0.95)
     assert (found.reserve, found.slices_max, found.was) == (0.2, 50, "old")
     june = datetime(2026, 6, 1, 10, tzinfo=UTC)
     assert found.targets == (DatedTarget(datetime(2026, 1, 1, tzinfo=UTC), 0.95), DatedTarget(june, 0.99))
@@ -341,6 +341,24 @@ def test_zero_tolerance_has_a_target_of_one_and_no_unreachable_burn_rate(tmp_pat
 def test_a_history_ends_with_the_present_target(tmp_path: Path) -> None:
     _, problems = read(tmp_path, document(annotations="target-history: '2026-01-01: 95%'"))
     assert problems == ["8: error: target-history ends with 0.95, the objective's target is 0.99"]
+
+
+@pytest.mark.parametrize(
+    ("quantifier", "said"),
+    [
+        (
+            "95% of nodes meet 99%",
+            "of a promise over nodes the target is the share of nodes that keep the promise, 0.95",
+        ),
+        ("worst 1% of nodes meet 90%", "of a promise over nodes the target is what the worst nodes are to reach, 0.9"),
+        ("99% of nodes meet 95%", ""),
+        ("worst 1% of nodes meet 99%", ""),
+        ("worst 1% of nodes", ""),
+    ],
+)
+def test_a_promise_over_nodes_and_its_objective_say_the_same(quantifier: str, said: str, tmp_path: Path) -> None:
+    _, problems = read(tmp_path, document(annotations=f"quantifier: {quantifier}"))
+    assert problems == ([f"14: error: target 0.99 and the quantifier differ: {said}"] if said else [])
 
 
 def test_an_exclusion_is_read_in_its_zone(tmp_path: Path) -> None:
