@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sloengine.evaluate.drift.histogram import Buckets, Histogram, Unusable, categories, explicit, exponential
-from sloengine.evaluate.drift.verdict import Compared, Rule, Verdict, compare
-from sloengine.tools.outcome import Outcome, number, table
+from sloengine.evaluate.drift.verdict import Compared, Rule, Verdict, compare, nothing
+from sloengine.tools.outcome import FOUND, WRONG_USE, Outcome, number, table
 
-FOUND, WRONG_USE = 1, 2
 BYTES_MAX = 16 * 2**20
 SHAPES = (
     '{"bounds": […], "counts": […]}, {"scale": …, "positive": {"offset": …, "counts": […]}, …} or {"categories": {…}}'
@@ -31,7 +30,7 @@ def run_compare(baseline: Path, current: Path, rule: Rule) -> Outcome:
     try:
         found = compare(read_histogram(baseline), read_histogram(current), rule)
     except Unusable as error:
-        return _outcome(_refusal(str(error)), rule)
+        return _outcome(nothing((0.0, 0.0), Verdict.REFUSED, str(error)), rule)
     return _outcome(found, rule)
 
 
@@ -118,10 +117,6 @@ def _whole(value: object, name: str) -> int:
 
 
 # --- what comes out
-
-
-def _refusal(reason: str) -> Compared:
-    return Compared((0.0, 0.0), 0, dict.fromkeys(TITLES), None, None, None, Verdict.REFUSED, reason)
 
 
 def _outcome(found: Compared, rule: Rule) -> Outcome:

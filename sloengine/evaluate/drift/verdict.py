@@ -69,13 +69,13 @@ def compare(baseline: Histogram, current: Histogram, rule: Rule = Rule()) -> Com
     try:
         pair = shared(baseline, current)
     except Unusable as error:
-        return _nothing((_size(baseline), _size(current)), Verdict.REFUSED, str(error))
+        return nothing((_size(baseline), _size(current)), Verdict.REFUSED, str(error))
     n, m = float(pair.baseline.sum()), float(pair.current.sum())
     if not n or not m:
         empty = "the baseline" if not n else "the current histogram"
-        return _nothing((n, m), Verdict.NOT_ENOUGH_DATA, f"{empty} holds no events", bins=pair.bins)
+        return nothing((n, m), Verdict.NOT_ENOUGH_DATA, f"{empty} holds no events", bins=pair.bins)
     if pair.bins < 2:
-        return _nothing((n, m), Verdict.REFUSED, "one bin holds everything: nothing in it could be told apart", bins=1)
+        return nothing((n, m), Verdict.REFUSED, "one bin holds everything: nothing in it could be told apart", bins=1)
     readings = _readings(pair)
     smallest, psi = _smallest(pair, rule), readings["psi"]
     verdict, reason = _verdict(psi, smallest, rule)
@@ -95,7 +95,8 @@ def _size(histogram: Histogram) -> float:
         return 0.0
 
 
-def _nothing(n: tuple[float, float], verdict: Verdict, reason: str, bins: int = 0) -> Compared:
+def nothing(n: tuple[float, float], verdict: Verdict, reason: str, bins: int = 0) -> Compared:
+    """A verdict without a figure, and why."""
     return Compared(n, bins, dict.fromkeys(NAMES), None, None, None, verdict, reason)
 
 
