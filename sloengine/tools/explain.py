@@ -137,14 +137,14 @@ def _settled(engine: Deps, slo: Slo, at: datetime, wanted: Group | None, now: da
     reach = Reach(slo, at)
     while True:
         # Asked before anything is read and again when all is: a roll-up may end in between.
-        before = _unfolded(engine, reach)
+        before = _folded(engine, reach)
         patient = time.monotonic() < until
-        if not before or not patient:
+        if not before["Hours"] or not patient:
             subject, others = _subject(engine, slo, at, wanted)
             found = explanation(subject, others, now)
-            lagging = max(before, _unfolded(engine, reach))
-            if not lagging or not patient:
-                return {**found, "unfolded_hours": lagging}
+            after = _folded(engine, reach)
+            if not patient or (not after["Hours"] and after == before):
+                return {**found, "unfolded_hours": max(before["Hours"], after["Hours"])}
         time.sleep(0.5)
 
 
@@ -282,9 +282,9 @@ def _buckets(subject: Subject) -> dict[str, Any]:
     return {"rows": listed, "top": TOP, "sql": sql}
 
 
-def _unfolded(engine: Deps, reach: Reach) -> int:
-    """Hours whose minutes are newer than what windows sum."""
-    return int(engine.store.rows("explain_unfolded", **reach.values)[0]["Hours"])
+def _folded(engine: Deps, reach: Reach) -> Row:
+    """``Hours`` that windows don't sum as their minutes are, and the ``Newest`` revision among these minutes."""
+    return engine.store.rows("explain_unfolded", **reach.values)[0]
 
 
 def _sums(subject: Subject, windows: Sequence[tuple[str, datetime, datetime, float]]) -> str:

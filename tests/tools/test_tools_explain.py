@@ -203,12 +203,18 @@ def test_a_roll_up_under_way_is_waited_for_and_said(rigs: Callable[..., Rig], mo
         f" WHERE Minute = '{minute:%Y-%m-%d %H:%M:%S}' AND Measure = 'edge.inference.requests'"
     )
     monkeypatch.setattr(explain, "PATIENCE_S", 0.0)
-    under_way = run_explain(rig.deps, "success", END)
-    assert under_way.found["unfolded_hours"] >= 1
-    assert "a roll-up is under way" in under_way.text
-    monkeypatch.setattr(explain, "PATIENCE_S", 30.0)
     revision = rig.rows("SELECT max(Revision) AS r FROM count_minutes")[0]["r"]
-    threading.Timer(1.0, fold_hours, (rig.store, [minute.replace(minute=0)], revision)).start()
+    hour = minute.replace(minute=0)
+    given = {"hours": [hour], "lo": hour, "hi": hour + timedelta(hours=1), "measures": [], "revision": revision}
+    # Each statement of a roll-up leaves the next of what windows sum behind.
+    for step in ("fold_hour_minutes", "fold_hours", None):
+        under_way = run_explain(rig.deps, "success", END)
+        assert under_way.found["unfolded_hours"] >= 1, step
+        assert "a roll-up is under way" in under_way.text
+        if step:
+            rig.store.run(step, **given)
+    monkeypatch.setattr(explain, "PATIENCE_S", 30.0)
+    threading.Timer(1.0, fold_hours, (rig.store, [hour], revision)).start()
     settled = run_explain(rig.deps, "success", END)
     assert settled.found["unfolded_hours"] == 0
     assert "under way" not in settled.text
