@@ -10,6 +10,8 @@ all three, as f-divergences, Csiszár & Shields 2004, section 4. That holds wher
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats  # type: ignore[import-untyped]
@@ -26,10 +28,28 @@ ALIKE = 4.0
 """Ratio of sample sizes up to which Kolmogorov's limit is nearer to the exact p than one sample's distribution is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What every index but PSI is made of, worked out once; shapes (..., B)."""
+
+    p: Floats
+    q: Floats
+    gaps: Floats
+    """F - G at the upper edge of every bin; 0 at the last, whatever rounding says."""
+
+    @classmethod
+    def of(cls, baseline: Floats, current: Floats) -> Shares:
+        p, q = shares(baseline), shares(current)
+        gaps = np.cumsum(p - q, axis=-1)
+        gaps[..., -1] = 0.0
+        return cls(p, q, gaps)
+
+
 def shares(counts: Floats) -> Floats:
     """Counts over their sum; NaN of nothing."""
     total = counts.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts / total)
 
 
 def psi(baseline: Floats, current: Floats) -> Floats:
@@ -38,33 +58,51 @@ def psi(baseline: Floats, current: Floats) -> Floats:
     Symmetric; 0 for equal shares; joining bins can only lower it.
     """
     p, q = shares(baseline + HALF), shares(current + HALF)
-    return np.asarray(np.sum((q - p) * np.log(q / p), axis=-1))
+    return _total((q - p) * np.log(q / p))
 
 
 def ks(baseline: Floats, current: Floats) -> Floats:
     """Kolmogorov-Smirnov distance max |F - G| at the bins' edges: at most that of the values themselves."""
-    return np.asarray(np.max(np.abs(_gaps(baseline, current)), axis=-1))
+    return ks_of(Shares.of(baseline, current))
+
+
+def ks_of(told: Shares) -> Floats:
+    return np.asarray(np.maximum(np.max(told.gaps, axis=-1), -np.min(told.gaps, axis=-1)))
 
 
 def ks_most(baseline: Floats, current: Floats) -> Floats:
     """What the distance of the values themselves is at most: max over bins of F(i) - G(i-1) and G(i) - F(i-1)."""
-    p, q = shares(baseline), shares(current)
-    f, g = np.cumsum(p, axis=-1), np.cumsum(q, axis=-1)
-    return np.asarray(np.minimum(1.0, np.max(np.maximum(f - (g - q), g - (f - p)), axis=-1)))
+    return ks_most_of(Shares.of(baseline, current))
+
+
+def ks_most_of(told: Shares) -> Floats:
+    above, below = np.max(told.gaps + told.q, axis=-1), np.max(told.p - told.gaps, axis=-1)
+    return np.asarray(np.minimum(1.0, np.maximum(above, below)))
 
 
 def js(baseline: Floats, current: Floats) -> Floats:
     """Jensen-Shannon distance, the square root of the divergence in nats (Lin 1991; Endres & Schindelin 2003); at most √ln 2."""
-    p, q = shares(baseline), shares(current)
-    middle = (p + q) / 2
-    divergence = np.sum(special.rel_entr(p, middle) + special.rel_entr(q, middle), axis=-1) / 2
-    return np.asarray(np.sqrt(np.maximum(divergence, 0.0)))
+    return js_of(Shares.of(baseline, current))
+
+
+def js_of(told: Shares) -> Floats:
+    """Of ln 1 + x with x = (p - q) / (p + q): where both sides are alike nothing is left to cancel."""
+    both, apart = told.p + told.q, told.p - told.q
+    with np.errstate(invalid="ignore"):
+        x = np.where(both > 0, apart / both, 0.0)
+    least = 1e-300  # x is ±1 where one side is empty, and 0·ln 0 counts as 0
+    divergence = told.p * np.log(np.maximum(1 + x, least)) + told.q * np.log(np.maximum(1 - x, least))
+    return np.asarray(np.sqrt(np.maximum(_total(divergence) / 2, 0.0)))
 
 
 def hellinger(baseline: Floats, current: Floats) -> Floats:
     """Hellinger distance √(½ Σ (√p - √q)²); at most 1."""
-    p, q = np.sqrt(shares(baseline)), np.sqrt(shares(current))
-    return np.asarray(np.sqrt(np.sum((p - q) ** 2, axis=-1) / 2))
+    return hellinger_of(Shares.of(baseline, current))
+
+
+def hellinger_of(told: Shares) -> Floats:
+    apart = np.sqrt(told.p) - np.sqrt(told.q)
+    return np.asarray(np.sqrt(_total(apart * apart) / 2))
 
 
 def wasserstein(baseline: Floats, current: Floats, edges: Floats) -> Floats:
@@ -73,14 +111,21 @@ def wasserstein(baseline: Floats, current: Floats, edges: Floats) -> Floats:
     Inside a bin values count as evenly spread. An open bin has no width: what lies in it counts as lying at its one bound, so
     what moves inside it does not move at all.
     """
-    gaps = _gaps(baseline, current)
+    return wasserstein_of(Shares.of(baseline, current), edges)
+
+
+def wasserstein_of(told: Shares, edges: Floats) -> Floats:
+    gaps = told.gaps
     before = np.concatenate([np.zeros((*gaps.shape[:-1], 1)), gaps[..., :-1]], axis=-1)
     width = np.where(np.isfinite(edges[1:]) & np.isfinite(edges[:-1]), np.diff(_bounded(edges)), 0.0)
     size, other = np.abs(before), np.abs(gaps)
-    together = size + other
+    area = size + other
     # Where F and G cross inside a bin, the area is that of two triangles.
-    crossed = np.divide(size**2 + other**2, together, out=np.zeros_like(together), where=together > 0)
-    return np.asarray(np.sum(width * np.where(before * gaps < 0, crossed, together) / 2, axis=-1))
+    crossed = before * gaps < 0
+    if np.any(crossed):
+        area[crossed] = (size[crossed] ** 2 + other[crossed] ** 2) / area[crossed]
+    # Not a matrix product: its last digit depends on how many series are worked on at once.
+    return _total(area * width) / 2
 
 
 def _bounded(edges: Floats) -> Floats:
@@ -90,18 +135,19 @@ def _bounded(edges: Floats) -> Floats:
 
 def chi2(baseline: Floats, current: Floats) -> tuple[Floats, NDArray[np.int_]]:
     """Pearson's χ² of homogeneity of the 2 × B table and its degrees of freedom: bins that both leave empty are none."""
-    n, m = baseline.sum(axis=-1, keepdims=True), current.sum(axis=-1, keepdims=True)
-    pooled = baseline + current
-    apart = (baseline * m - current * n) ** 2
-    cells = np.divide(apart, pooled * n * m, out=np.zeros(pooled.shape), where=pooled * n * m > 0)
-    return np.asarray(np.sum(cells, axis=-1)), np.count_nonzero(pooled, axis=-1) - 1
+    return chi2_of(Shares.of(baseline, current), baseline, current)
 
 
-def _gaps(baseline: Floats, current: Floats) -> Floats:
-    """F - G at the upper edge of every bin; 0 at the last, whatever rounding says."""
-    found = np.cumsum(shares(baseline) - shares(current), axis=-1)
-    found[..., -1] = 0.0
-    return np.asarray(found)
+def chi2_of(told: Shares, baseline: Floats, current: Floats) -> tuple[Floats, NDArray[np.int_]]:
+    pooled, apart = baseline + current, told.p - told.q
+    held = pooled > 0
+    cells = apart * apart / np.where(held, pooled, 1.0)
+    size = baseline.sum(axis=-1) * current.sum(axis=-1) * _total(cells)
+    return np.asarray(np.nan_to_num(size)), np.count_nonzero(held, axis=-1) - 1
+
+
+def _total(cells: Floats) -> Floats:
+    return np.asarray(np.sum(cells, axis=-1))
 
 
 # --- how surprising
