@@ -51,7 +51,7 @@ class DriftMonitor:
     trailing: timedelta = timedelta(days=7)
     """Whole days that a trailing baseline reaches back."""
     window: timedelta = timedelta(hours=1)
-    """How much is compared at a time; whole hours. Where it holds too little, up to a day of windows is taken together."""
+    """How much is compared at a time: whole hours that divide a day. Longer ones see smaller drifts of quieter nodes, later."""
     index: str = "psi"
     """Whose size matters: psi, ks, js, wasserstein or hellinger (of classes not ks and wasserstein)."""
     minimum: float = 0.1

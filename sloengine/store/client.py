@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import clickhouse_connect
+import numpy as np
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from numpy.typing import NDArray
@@ -31,6 +32,20 @@ def statement(name: str) -> str:
     """SQL of ``store/queries/<name>.sql``; a line ``-- include other`` stands for the text of ``other.sql``."""
     text = resources.files("sloengine.store").joinpath("queries", f"{name}.sql").read_text(encoding="utf-8")
     return _INCLUDE.sub(lambda found: statement(found[1]).rstrip("\n"), text)
+
+
+def packed_array(name: str, kind: str, size: int) -> list[tuple[str, Any, tuple[int, ...]]]:
+    """Fields of a structured array for a column of arrays of ``size`` elements each: their length, then they."""
+    return [(f"{name}_size", "u1", (len(length_of(size)),)), (name, kind, (size,))]
+
+
+def length_of(size: int) -> bytes:
+    """A length as ClickHouse's RowBinary has it (LEB128)."""
+    found = bytearray()
+    while size >= 0x80:
+        found.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([*found, size])
 
 
 class Store:
@@ -56,6 +71,22 @@ class Store:
         """
         found: NDArray[Any] = self._call(lambda client: client.query_np(statement(name), parameters=parameters))
         return found
+
+    def packed(self, name: str, kind: np.dtype[Any], **parameters: object) -> NDArray[Any]:
+        """Run ``queries/<name>.sql``, whose rows all have the width of ``kind``, in the order of its columns; without a copy.
+
+        Arrays are held as :func:`packed_array` says. Raises as ``rows`` does; StoreError also if rows are not of that width.
+        """
+        answer = self._call(lambda client: client.raw_query(statement(name), parameters=parameters, fmt="RowBinary"))
+        if len(answer) % kind.itemsize:
+            raise StoreError(f"{name}: {len(answer)} bytes are not rows of {kind.itemsize}")
+        return np.frombuffer(answer, dtype=kind)
+
+    def pack(self, table: str, columns: Sequence[str], rows: NDArray[Any]) -> None:
+        """Insert a structured array whose fields are the columns, packed as :meth:`packed` reads them."""
+        if len(rows):
+            body = rows.tobytes()
+            self._call(lambda client: client.raw_insert(table, columns, body, fmt="RowBinary"))
 
     def run(self, name: str, **parameters: object) -> int:
         """Run a writing statement; number of rows written."""

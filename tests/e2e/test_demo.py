@@ -60,8 +60,8 @@ def test_one_fault_gives_exactly_one_page_within_two_minutes(tmp_path: Path) -> 
     assert 0 < result["fault_to_page_s"] <= 120
     ready = re.search(r"ready after (\d+) s", done.stderr)
     assert ready
-    # 90 s on two quiet cores; shared ones were seen at less than half that speed.
-    assert int(ready[1]) <= 240
+    # 73 s on two quiet cores; shared ones were seen at a quarter of that speed.
+    assert int(ready[1]) <= 420
     for progress in ("train two versions", "start the store", "fold the past", "devices running inferences", "PAGE"):
         assert progress in done.stderr
 

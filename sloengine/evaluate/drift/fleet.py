@@ -84,6 +84,11 @@ class Readings:
     held: Ints = field(repr=False)
     """Bins that either side has anything in."""
 
+    def at(self, places: Ints) -> Readings:
+        """Of some series, in this order."""
+        arrays = {name: getattr(self, name)[places] for name in _ARRAYS}
+        return Readings(**arrays, values={name: values[places] for name, values in self.values.items()})
+
     @property
     def scatter(self) -> Floats:
         """What chance makes of a divergence for each degree of freedom: inflation · (1/n + 1/m); endless of nothing."""
@@ -113,6 +118,9 @@ class Readings:
             [np.nan, np.nan, *(_noncentrality(k, alpha) for k in range(2, int(self.bins.max(initial=1)) + 1))]
         )
         return np.asarray(needed[self.bins] * self.scatter)
+
+
+_ARRAYS = ("n", "m", "bins", "p", "inflation", "ks_error", "below", "above", "held")
 
 
 @cache
@@ -145,10 +153,7 @@ def read(block: Block) -> Readings:
 
 def joined(parts: Sequence[Readings]) -> Readings:
     """The readings of blocks one behind the other."""
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("n", "m", "bins", "p", "inflation", "ks_error", "below", "above", "held")
-    }
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
     values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
     return Readings(**arrays, values=values)
 
