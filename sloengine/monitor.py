@@ -67,3 +67,16 @@ class DriftMonitor:
     runbook: str = ""
     source: str = ""
     """``file:line`` of its definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a finding names, as high as it reaches and as low as it lies."""
+
+    model: str
+    versions: tuple[str, ...] = ()
+    """In which it was found; none named: the whole model."""
+    region: str = ""
+    device: str = ""
+    segments: tuple[tuple[str, str], ...] = ()
+    """Attributes and values."""

@@ -53,6 +53,8 @@ class Deps:
     """Sums of slices judged lately, by hash, so that an unchanged slice is not judged again."""
     derive_problems: list[str] = field(default_factory=list)
     """Measures that could not be worked out in the last tick, in words."""
+    drift_problems: list[str] = field(default_factory=list)
+    """Drift monitors that could not look in their last turn, in words."""
     history: dict[str, Debt] = field(default_factory=dict)
     """What is still to be counted anew because the catalogue has changed, by source."""
     folds_held: tuple[Catalogue, tuple[Fold, ...]] | None = None

@@ -32,8 +32,8 @@ class Made:
     name: str = ""
     author: str = ""
     reason: str = ""
-    stands_for: Mapping[str, str] | None = None
-    """Versions whose telemetry is the baseline of others."""
+    stands_for: Mapping[tuple[str, str], str] | None = None
+    """(model, version) whose telemetry is the baseline of another version."""
 
 
 @dataclass(frozen=True, slots=True)

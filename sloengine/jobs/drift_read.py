@@ -52,8 +52,8 @@ class Reading:
 
     monitor: DriftMonitor
     span: Span
-    stands_for: Mapping[str, str] = field(default_factory=dict)
-    """Versions that are read as others, and no others then; empty: each as itself."""
+    stands_for: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(model, version) that are read as other versions, and nothing else then; empty: each as itself."""
 
     @property
     def values(self) -> dict[str, object]:
@@ -65,7 +65,7 @@ class Reading:
         return {
             "monitor": self.monitor.name,
             "segments": list(self.monitor.segments),
-            "versions": list(self.stands_for),
+            "versions": [f"{model}\n{version}" for model, version in self.stands_for],
             "stand_for": list(self.stands_for.values()),
         }
 

@@ -29,7 +29,7 @@ log = logging.getLogger("sloengine.jobs")
 def transition(engine: Deps, statuses: Iterable[Status], now: datetime) -> None:
     """Begin and end alert episodes. One transaction for all of it: a crash leaves either no trace or all of it."""
     with transaction(engine.state) as connection:
-        if not _leads(engine, connection, now):
+        if not leads(engine, connection, now):
             return
         current = episode_rows.latest(connection)
         for status in statuses:
@@ -37,7 +37,8 @@ def transition(engine: Deps, statuses: Iterable[Status], now: datetime) -> None:
             _transition_one(engine, connection, current, status, Severity.TICKET, page_firing=page_firing)
 
 
-def _leads(engine: Deps, connection: Connection, now: datetime) -> bool:
+def leads(engine: Deps, connection: Connection, now: datetime) -> bool:
+    """Whether this engine may begin and end alerts now: of several on one state one does."""
     settings = engine.settings.engine
     ttl = timedelta(seconds=settings.lease_s or max(5.0, 1.5 * settings.tick_s))
     return take_lease(connection, "engine", engine.holder, now, ttl) is not None

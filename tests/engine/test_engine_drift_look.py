@@ -286,7 +286,7 @@ def test_a_previous_version_stands_for_the_next(rig: Rig) -> None:
         hours.explicit(replace(device, version="2"), NOW, dice.multinomial(400, MOVED))
     hours.flush()
     own = replace(MONITOR, against=Against.PREVIOUS)
-    baseline(rig, own, "previous-version", stands_for={"1": "2"})
+    baseline(rig, own, "previous-version", stands_for={("m", "1"): "2"})
     found = look_and_write(rig, own)
     assert found["version", "m", "2", "", "", ""]["Verdict"] == "suspected"
     assert found["version", "m", "2", "", "", ""]["M"] == 48 * 60 * len(FLEET)

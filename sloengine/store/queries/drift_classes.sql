@@ -1,12 +1,12 @@
 -- Counts of classes in hours [lo, hi), as drift_leaves.sql gives histograms: the first bin holds what is none of the labels, the others one each.
 SELECT any(Model), any(Version), any(Place), Device, any(Peers), Segments, any(SegmentPeers), sumForEach(Dense)
 FROM (
-    SELECT transform(ModelVersion, {versions:Array(String)}, {stand_for:Array(String)}, ModelVersion) AS V,
+    SELECT transform(concat(ModelName, '\n', ModelVersion), {versions:Array(String)}, {stand_for:Array(String)}, ModelVersion) AS V,
 -- include drift_ids
             , arrayMap(i -> if(i = indexOf({labels:Array(String)}, JSONExtractString(Attributes, {class:String})), Events, 0.), range(length({labels:Array(String)}) + 1)) AS Dense
     FROM count_hours FINAL
     WHERE Measure = {measure:String} AND ServiceName = {service:String} AND Hour >= {lo:DateTime('UTC')} AND Hour < {hi:DateTime('UTC')} AND Items > 0
-        AND (empty({versions:Array(String)}) OR ModelVersion IN {versions:Array(String)}) AND Device % {blocks:UInt32} = {block:UInt32}
+        AND (empty({versions:Array(String)}) OR concat(ModelName, '\n', ModelVersion) IN {versions:Array(String)}) AND Device % {blocks:UInt32} = {block:UInt32}
 )
 GROUP BY Device, Segments
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -2,7 +2,7 @@
 -- negative one over zero to the farthest positive one, all rows alike. Versions may stand for others: for those that a baseline is made for.
 SELECT any(Model), any(Version), any(Place), Device, any(Peers), Segments, any(SegmentPeers), sumForEach(Dense)
 FROM (
-    SELECT transform(ModelVersion, {versions:Array(String)}, {stand_for:Array(String)}, ModelVersion) AS V,
+    SELECT transform(concat(ModelName, '\n', ModelVersion), {versions:Array(String)}, {stand_for:Array(String)}, ModelVersion) AS V,
 -- include drift_ids
             , if(notEmpty(Bounds), Counts, arrayConcat(
                 arrayReverse(arrayResize(arrayConcat(arrayWithConstant(greatest(0, NegativeFirst - {near:Int32}), 0.), Negatives), toUInt32({far:Int32} - {near:Int32} + 1))),
@@ -10,7 +10,7 @@ FROM (
                 arrayResize(arrayConcat(arrayWithConstant(if(empty(Counts), 0, First - {low:Int32}), 0.), Counts), toUInt32({high:Int32} - {low:Int32} + 1)))) AS Dense
     FROM histogram_hours FINAL
     WHERE Measure = {measure:String} AND ServiceName = {service:String} AND Hour >= {lo:DateTime('UTC')} AND Hour < {hi:DateTime('UTC')} AND Items > 0
-        AND Scale = {scale:Int8} AND Bounds = {bounds:Array(Float64)} AND (empty({versions:Array(String)}) OR ModelVersion IN {versions:Array(String)})
+        AND Scale = {scale:Int8} AND Bounds = {bounds:Array(Float64)} AND (empty({versions:Array(String)}) OR concat(ModelName, '\n', ModelVersion) IN {versions:Array(String)})
         AND Device % {blocks:UInt32} = {block:UInt32}
 )
 GROUP BY Device, Segments

@@ -1,0 +1,237 @@
+"""Findings of drift become alerts: begun once, kept while they last, ended when they are over; and rows that people query."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from sloengine.alert.drift import ALERT, OVER, Reason, labels_of, severity_of, where
+from sloengine.alert.episodes import Episode, EpisodeState, identity_of
+from sloengine.evaluate.drift.causes import Finding, Seen, causes
+from sloengine.evaluate.drift.judge import Verdict
+from sloengine.jobs.deps import Deps
+from sloengine.jobs.drift_look import Look
+from sloengine.jobs.transition import leads
+from sloengine.monitor import Cause, DriftMonitor
+from sloengine.notify import webhook
+from sloengine.state import episodes as episode_rows
+from sloengine.state.database import transaction
+from sloengine.state.episodes import Change
+from sloengine.store.client import Row
+from sloengine.times import format_duration
+
+log = logging.getLogger("sloengine.jobs")
+
+MEMBERS_SHOWN = 10
+TOLD = ("drift", "slow_drift", "no_drift")
+
+
+def open_findings(engine: Deps, monitor: DriftMonitor) -> dict[str, Episode]:
+    """Alerts of a monitor that fire, by identity."""
+    with transaction(engine.state) as connection:
+        return _open(connection, monitor)
+
+
+def _open(connection: Connection, monitor: DriftMonitor) -> dict[str, Episode]:
+    return {
+        identity: episode
+        for identity, episode in episode_rows.latest(connection).items()
+        if episode.state is EpisodeState.FIRING
+        and episode.labels.get("alertname") == ALERT
+        and episode.labels.get("monitor") == monitor.name
+    }
+
+
+def findings_of(engine: Deps, look: Look) -> list[Finding]:
+    """Causes of what drifts in a look; nothing is read where nothing drifts."""
+    if not look.count(Verdict.DRIFT) + look.count(Verdict.SLOW_DRIFT):
+        return []
+    return causes(_seen(row) for row in engine.store.rows("drift_seen", **_asked(look)))
+
+
+def _asked(look: Look) -> dict[str, object]:
+    hours = int(look.monitor.window / timedelta(hours=1))
+    return {"monitor": look.monitor.name, "end": look.end, "hours": hours}
+
+
+def _seen(row: Row) -> Seen:
+    names = (row["ModelName"], row["ModelVersion"], row["Region"], row["DeviceId"])
+    depth = {"model": 1, "version": 2, "segment": 2, "region": 3, "device": 4}[row["Level"]]
+    segment = (row["Segment"], row["Value"]) if row["Level"] == "segment" else None
+    return Seen(names[:depth], row["Verdict"] != "no_drift", True, row["Effect"], row["P"], row["N"], segment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One look's change of one alert."""
+
+    engine: Deps
+    look: Look
+    now: datetime
+
+    def fire(self, connection: Connection, episode: Episode, finding: Finding) -> None:
+        change = Change(
+            at=self.now,
+            reason=Reason.FOUND.value,
+            evidence=_evidence(self.look, finding),
+            targets=list(self.engine.alerting.targets()),
+            payload=self._payload(episode, _annotations(self.look, finding, episode.labels), None),
+        )
+        episode_rows.fire(connection, episode, change)
+        log.warning("alert %s fires: drift of %s", episode.dedup_key, where(episode.labels))
+
+    def resolve(self, connection: Connection, episode: Episode, reason: Reason) -> None:
+        summary = {"summary": f"{reason.value}: {where(episode.labels)}", "dedup_key": episode.dedup_key}
+        targets = self.engine.alerting.targets().items()
+        change = Change(
+            at=self.now,
+            reason=reason.value,
+            evidence={"at": self.look.end.isoformat()},
+            targets=[name for name, config in targets if config.send_resolved],
+            payload=self._payload(episode, summary, self.now),
+        )
+        episode_rows.resolve(connection, episode, change)
+        log.warning("alert %s resolved: %s", episode.dedup_key, reason.value)
+
+    def _payload(self, episode: Episode, annotations: Mapping[str, str], ended: datetime | None) -> str:
+        monitor, url = self.look.monitor, self.engine.settings.public_url
+        more = {"owner": monitor.owner, "runbook": monitor.runbook, "console": f"{url}/#drift"}
+        return webhook.build_payload(
+            webhook.Notice(
+                receiver=self.engine.alerting.route.receiver,
+                dedup_key=episode.dedup_key,
+                labels=episode.labels,
+                annotations={**annotations, **{name: text for name, text in more.items() if text}},
+                started_at=episode.started_at,
+                ended_at=ended,
+                external_url=url,
+            )
+        )
+
+
+def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding]:
+    """Begin and end the alerts of a monitor after its newest look; what was found.
+
+    One transaction for all of it: a crash leaves no trace or all, and the next look says the same.
+    """
+    found = findings_of(engine, look)
+    step = _Step(engine, look, now)
+    with transaction(engine.state) as connection:
+        if not leads(engine, connection, now):
+            return found
+        latest, kept = episode_rows.latest(connection), _open(connection, look.monitor)
+        rows: list[list[object]] = []
+        for finding in found:
+            cause = _cause(finding)
+            labels = labels_of(look.monitor, cause, engine.settings.cluster)
+            identity = identity_of(labels)
+            episode = kept.pop(identity, None)
+            if episode is None:
+                number = latest[identity].number + 1 if identity in latest else 1
+                severity = severity_of(look.monitor, cause)
+                episode = Episode(identity, number, severity, labels, EpisodeState.FIRING, now, now)
+                step.fire(connection, episode, finding)
+            else:
+                episode_rows.still_bad(connection, episode, now)
+            rows.append(_row(look, finding, episode.dedup_key))
+        for episode in kept.values():
+            reason = _over(engine, look, episode, found)
+            if reason:
+                step.resolve(connection, episode, reason)
+    engine.store.insert("drift_findings", list(FINDING_COLUMNS), rows)
+    return found
+
+
+def _cause(finding: Finding) -> Cause:
+    return Cause(finding.model, finding.versions, finding.region or "", finding.device or "", finding.segments)
+
+
+def _over(engine: Deps, look: Look, episode: Episode, found: Iterable[Finding]) -> Reason | None:
+    """Why an alert that no finding speaks of any more ends; None: what it names could not be told, and it holds."""
+    labels = episode.labels
+    attribute, _, value = labels.get("segment", "").partition("=")
+    levels = [name for name in ("device", "region", "version") if name in labels]
+    level = "segment" if value else levels[0] if levels else "model"
+    said = engine.store.rows(
+        "drift_verdict_of",
+        **_asked(look),
+        level=level,
+        model=labels["model"],
+        versions=[labels.get("version", "")] if "version" in labels or level == "model" else [],
+        region=labels.get("region", ""),
+        device=labels.get("device", ""),
+        segment=attribute,
+        value=value,
+    )
+    verdicts = {row["Verdict"] for row in said}
+    if verdicts and verdicts <= set(OVER):
+        return Reason.CALM
+    drifting = {finding.model for finding in found}
+    if verdicts & {"drift", "slow_drift"} and labels["model"] in drifting:
+        return Reason.WIDER
+    return None
+
+
+# --- what is said of a finding
+
+
+FINDING_COLUMNS = (
+    "Monitor", "Finding", "At", "State", "Kind", "ServiceName", "ModelName", "ModelVersions", "Region", "DeviceId", "Segments",
+    "Effect", "Events", "Members", "Told", "Exceeding", "Explanation", "Reason",
+)  # fmt: skip
+
+
+def _row(look: Look, finding: Finding, key: str) -> list[object]:
+    worst = finding.members[0]
+    head = finding.head or worst
+    return [
+        look.monitor.name, key, look.end, "firing", finding.level, look.monitor.service, finding.model, list(finding.versions),
+        finding.region or "", finding.device or "", dict(finding.segments), head.effect, head.n, len(finding.members),
+        finding.told, finding.exceeding, json.dumps(_evidence(look, finding)), _summary(look, finding),
+    ]  # fmt: skip
+
+
+def _evidence(look: Look, finding: Finding) -> dict[str, object]:
+    """The numbers that decided, as known then."""
+    return {
+        "window_end": look.end.isoformat(),
+        "window": format_duration(look.monitor.window),
+        "index": look.monitor.index,
+        "minimum": look.monitor.minimum,
+        "baseline": look.version.number,
+        "baseline_quality": look.version.quality,
+        "told": finding.told,
+        "exceeding": finding.exceeding,
+        "members": [
+            {"series": _name(s), "effect": s.effect, "p": s.p, "events": s.n} for s in finding.members[:MEMBERS_SHOWN]
+        ],
+    }
+
+
+def _name(seen: Seen) -> str:
+    names = dict(zip(("model", "version", "region", "device"), seen.path, strict=False))
+    if seen.segment:
+        names[seen.segment[0]] = seen.segment[1]
+    return ", ".join(f"{name} {value or '(none)'}" for name, value in names.items())
+
+
+def _summary(look: Look, finding: Finding) -> str:
+    shown = finding.head or finding.members[0]
+    parts = f"; {finding.exceeding} of {finding.told} parts that could be told drift" if finding.told else ""
+    return f"{look.monitor.index.upper()} {shown.effect:.3g} beyond chance in {_name(shown)} ({shown.n:,.0f} events){parts}"
+
+
+def _annotations(look: Look, finding: Finding, labels: Mapping[str, str]) -> dict[str, str]:
+    """What a person needs to act: measured values belong here and never into labels."""
+    doubts = f" The baseline is dubious: {look.version.doubts}." if look.version.doubts else ""
+    window = f"{format_duration(look.monitor.window)} until {look.end:%Y-%m-%d %H:%M}"
+    return {
+        "summary": f"Predictions drift: {where(labels)}",
+        "description": f"{_summary(look, finding)} in {window}.{doubts}",
+        "evidence": json.dumps(_evidence(look, finding)),
+    }
