@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sloengine.monitor import DriftMonitor
+
 DIMENSIONS = ("service", "model", "version", "region", "gateway", "rollout", "wave", "hardware", "device")
 """What a bucket row may be told apart by, in the order of the bucket tables' columns. Beside these, any OpenTelemetry attribute
 can be asked for by its own name."""
 
 DETAIL = ("wave", "hardware", "device")
-"""Dimensions that buckets hold only where an SLO asks for them: per-node detail is a budget (MISSION, truth 5)."""
+"""Dimensions that buckets hold only where an SLO or a monitor asks for them: per-node detail is a budget (MISSION, truth 5)."""
 
 Group = tuple[tuple[str, str], ...]
 """Which slice of an SLO: ``(("model", "digits"), ("region", "eu-north"))``, in the order the SLO groups by."""
@@ -292,7 +294,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An SLO that can't be evaluated because its definition is wrong: it stays visible, the others go on."""
+    """An SLO, or another document, that can't be used because its definition is wrong: it stays visible, the others go on."""
 
     name: str
     source: str
@@ -307,6 +309,7 @@ class Catalogue:
     broken: tuple[Broken, ...] = ()
     queries: tuple[SqlMeasure, ...] = ()
     targets: tuple[RolloutTarget, ...] = ()
+    monitors: tuple[DriftMonitor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,12 +375,8 @@ class BurnReading:
     @property
     def over(self) -> bool:
         """Both points over the factor: the long window says it matters, the short one that it still goes on."""
-        return (
-            self.long_burn is not None
-            and self.short_burn is not None
-            and self.long_burn > self.factor
-            and self.short_burn > self.factor
-        )
+        long, short = self.long_burn, self.short_burn
+        return long is not None and short is not None and long > self.factor and short > self.factor
 
     @property
     def exceeded(self) -> bool:

@@ -18,7 +18,7 @@ TOP = {
     *("sloengine", "dashboards", "collector", "tests", "deploy", "docs"),
 }
 LINES_MAX = 500
-PURE = ("model.py", "marked.py", "times.py", "errors.py", "recurrence.py", "evaluate", "alert", "rollup")
+PURE = ("model.py", "monitor.py", "marked.py", "times.py", "errors.py", "recurrence.py", "evaluate", "alert", "rollup")
 OF_STAGES = {
     "sloengine.model",
     "sloengine.monitor",

@@ -69,5 +69,6 @@ class Deps:
     def folds(self) -> tuple[Fold, ...]:
         """What the catalogue asks of raw tables; worked out once, for ten thousand SLOs take a third of a second."""
         if self.folds_held is None or self.folds_held[0] is not self.catalogue:
-            self.folds_held = self.catalogue, folds_of(self.catalogue.slos, self.catalogue.exclusions)
+            asked = self.catalogue
+            self.folds_held = asked, folds_of(asked.slos, asked.exclusions, asked.monitors)
         return self.folds_held[1]

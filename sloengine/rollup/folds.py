@@ -1,4 +1,4 @@
-"""What the raw tables are folded by: for each measure the attributes, cuts and details that any SLO asks for. Pure.
+"""What the raw tables are folded by: for each measure the attributes, cuts and details that any SLO or monitor asks for. Pure.
 
 A raw table is read once for all SLIs over it; the SLIs are then applied to the few groups that are left.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from sloengine.marked import Mark, marks_of
 from sloengine.model import DETAIL, DIMENSIONS, Exclusion, Selector, Slo, Source, Weighting
+from sloengine.monitor import DriftMonitor, Values
 
 VALUE = "value"
 """Name of the matcher on a measure's number; everything else is a dimension or an attribute."""
@@ -62,14 +64,15 @@ BASE = (
 """Folded whether or not an SLO asks: dashboards, coverage and drift read them."""
 
 
-def folds_of(slos: Iterable[Slo], exclusions: Iterable[Exclusion] = ()) -> tuple[Fold, ...]:
-    """One fold per measure: the union of what all SLOs ask of it, in a stable order; with the marks of exclusions."""
+def folds_of(
+    slos: Iterable[Slo], exclusions: Iterable[Exclusion] = (), monitors: Iterable[DriftMonitor] = ()
+) -> tuple[Fold, ...]:
+    """One fold per measure: the union of what SLOs and monitors ask of it, in a stable order; with the marks of exclusions."""
     found = {(fold.source, fold.measure): fold for fold in BASE}
-    for slo in slos:
-        for selector in slo.sli.selectors:
-            fold = _fold(slo, selector)
-            key = (fold.source, fold.measure)
-            found[key] = found[key] | fold if key in found else fold
+    asked = (_fold(slo, selector) for slo in slos for selector in slo.sli.selectors)
+    for fold in chain(asked, map(_watching, monitors)):
+        key = (fold.source, fold.measure)
+        found[key] = found[key] | fold if key in found else fold
     marks = marks_of(exclusions)
     return tuple(replace(fold, marks=_marks(fold, marks)) for _, fold in sorted(found.items()))
 
@@ -87,17 +90,39 @@ def _fold(slo: Slo, selector: Selector) -> Fold:
     names = {m.name for m in matchers} | set(slo.by) | (set(rule.per) if rule else set())
     if slo.weighting is Weighting.NODES or slo.quantifier:
         names.add("device")
-    if selector.name.startswith(ESTIMATED):
-        names.update(WEIGHED_BY)
     return Fold(
         selector.source,
         selector.measure,
         selector.name,
-        tuple(sorted(names - set(DIMENSIONS) - {VALUE})),
+        _asked(names - {VALUE}, selector.name),
         tuple(name for name in DETAIL if name in names),
         tuple(sorted({float(m.value) for m in matchers if m.name == VALUE})),
         selector.request,
     )
+
+
+def _watching(monitor: DriftMonitor) -> Fold:
+    """Segments, and the class if that is what is counted, beside the dimensions; devices where each is looked at."""
+    classes = monitor.values is Values.CLASSES
+    names = {*monitor.segments, monitor.class_attribute} if classes else set(monitor.segments)
+    return Fold(
+        Source.SUM if classes else Source.HISTOGRAM,
+        monitor.metric,
+        monitor.metric,
+        _asked(names, monitor.metric),
+        ("device",) if "device" in monitor.levels else (),
+    )
+
+
+def _asked(names: set[str], metric: str) -> tuple[str, ...]:
+    """Attributes among what something is told apart by, and what an estimate says of its weights."""
+    weights = WEIGHED_BY if metric.startswith(ESTIMATED) else ()
+    return tuple(sorted((names | set(weights)) - set(DIMENSIONS)))
+
+
+def watched(monitors: Iterable[DriftMonitor]) -> tuple[str, ...]:
+    """Measures of whose histograms hours are kept."""
+    return tuple(sorted({monitor.metric for monitor in monitors if monitor.values is Values.HISTOGRAM}))
 
 
 def fingerprint(folds: Sequence[Fold]) -> str:

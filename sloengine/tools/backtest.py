@@ -166,17 +166,18 @@ def unknowable(slo: Slo, present: Catalogue, exclusions: Iterable[Exclusion] = (
         return "which nodes are the worst changes from minute to minute, and is not replayed"
     if slo.sli.slices and all(other.sli.slices != slo.sli.slices for other in present.slos):
         return "its slices of time were never judged: the engine does so once the SLO is in its catalogue"
-    missing = [words for fold in folds_of([slo]) for words in _missing(fold, folds_of(present.slos))]
-    held = marks_of(present.exclusions)
+    held = folds_of(present.slos, monitors=present.monitors)
+    missing = [words for fold in folds_of([slo]) for words in _missing(fold, held)]
+    marks = marks_of(present.exclusions)
     for exclusion in exclusions:
-        if (mark := mark_of(exclusion)) and mark not in held:
+        if (mark := mark_of(exclusion)) and mark not in marks:
             unknown = f"past buckets don't know what exclusion {exclusion.name} names"
             return f"{unknown}: the engine counts them again once it is in its catalogue"
     return f"needs sloengine backfill: {'; '.join(missing)}" if missing else ""
 
 
 def _missing(wanted: Fold, held: Iterable[Fold]) -> Iterator[str]:
-    """What the buckets of a measure don't hold, because no SLO of the present catalogue asks for it."""
+    """What the buckets of a measure don't hold, because nothing in the present catalogue asks for it."""
     fold = next((f for f in held if (f.source, f.measure) == (wanted.source, wanted.measure)), None)
     if fold is None:
         yield f"there are no buckets of {wanted.measure}"

@@ -11,7 +11,7 @@ from sloengine.jobs.derive import COLUMNS
 from sloengine.jobs.fold import ATTEMPTS_WITHIN, CUMULATIVE, RAW, SOURCE_OF, Corrections, Sources, asked
 from sloengine.jobs.recount import RETENTION, look_back
 from sloengine.model import DIMENSIONS, Slo, Source
-from sloengine.rollup.folds import Fold, folds_of
+from sloengine.rollup.folds import Fold
 from sloengine.rollup.plan import MINUTE, Batch
 from sloengine.store.client import Row, statement
 from sloengine.times import utc
@@ -35,9 +35,7 @@ def explain_raw(engine: Deps, slo: Slo, key: Row | None, until: datetime, now: d
     """The newest minute of a bucket key (a row of ``explain_keys.sql``) before ``until``, and what its raw rows say."""
     if key is None:
         return {"words": "no bucket of this slice holds anything in the window"}
-    fold = next(
-        (f for f in folds_of(engine.catalogue.slos, engine.catalogue.exclusions) if f.measure == key["Measure"]), None
-    )
+    fold = next((f for f in engine.folds() if f.measure == key["Measure"]), None)
     if fold is None or fold.source is Source.DERIVED:
         return {
             "words": f"{key['Measure']} is worked out by a job of the engine, not folded from raw rows of that name"

@@ -20,7 +20,8 @@ from sloengine.model import (
     Source,
     Weighting,
 )
-from sloengine.rollup.folds import BASE, VALUE, Fold, fingerprint, folds_of
+from sloengine.monitor import DriftMonitor, Values
+from sloengine.rollup.folds import BASE, VALUE, WEIGHED_BY, Fold, fingerprint, folds_of, watched
 
 LATENCY = "edge.inference.duration"
 
@@ -171,3 +172,57 @@ def test_every_matcher_of_every_slo_can_be_answered_from_its_fold(some: list[Slo
 def test_the_fingerprint_changes_exactly_if_something_is_folded_differently(some: list[Slo], more: Slo) -> None:
     before, after = folds_of(some), folds_of([*some, more])
     assert (fingerprint(before) == fingerprint(after)) is (before == after)
+
+
+WITHOUT_DEVICES = ("model", "version", "region")
+
+
+@pytest.mark.parametrize(
+    ("case", "monitor", "fold"),
+    [
+        (
+            "every level",
+            DriftMonitor("m", "s", "feature"),
+            Fold(Source.HISTOGRAM, "feature", "feature", (), ("device",)),
+        ),
+        (
+            "no devices, but segments",
+            DriftMonitor("m", "s", "feature", segments=("site", "age.band"), levels=WITHOUT_DEVICES),
+            Fold(Source.HISTOGRAM, "feature", "feature", ("age.band", "site")),
+        ),
+        (
+            "classes",
+            DriftMonitor("m", "s", "hits", values=Values.CLASSES, class_attribute="label", segments=("site",)),
+            Fold(Source.SUM, "hits", "hits", ("label", "site"), ("device",)),
+        ),
+        (
+            "classes of sampled spans, with their weights",
+            DriftMonitor(
+                "m",
+                "s",
+                "traces.span.metrics.calls",
+                values=Values.CLASSES,
+                class_attribute="label",
+                levels=WITHOUT_DEVICES,
+            ),
+            Fold(
+                Source.SUM,
+                "traces.span.metrics.calls",
+                "traces.span.metrics.calls",
+                tuple(sorted(("label", *WEIGHED_BY))),
+            ),
+        ),
+    ],
+)
+def test_a_monitor_asks_for_its_metric_by_segments_classes_and_devices(
+    case: str, monitor: DriftMonitor, fold: Fold
+) -> None:
+    assert set(folds_of([], monitors=[monitor])) == {*BASE, fold}, case
+    assert watched([monitor]) == (("feature",) if fold.source is Source.HISTOGRAM else ())
+
+
+def test_what_a_monitor_asks_for_joins_what_slos_ask_for() -> None:
+    within = Selector(Source.HISTOGRAM, LATENCY, (Matcher(VALUE, "<=", "0.5"), Matcher("tier", "=", "gold")))
+    monitor = DriftMonitor("m", "digits", LATENCY, segments=("site",))
+    found = {f.measure: f for f in folds_of([slo(within)], monitors=[monitor])}
+    assert found[LATENCY] == Fold(Source.HISTOGRAM, LATENCY, LATENCY, ("site", "tier"), ("device",), (0.5,))
