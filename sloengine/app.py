@@ -31,6 +31,8 @@ from sloengine.web.app import create_app
 from sloengine.web.labels import router as labels_router
 from sloengine.web.metrics import render
 
+DRIFT_EVERY_S = 15.0
+"""How often drift monitors are asked whether a look is due; nearly always none is."""
 log = logging.getLogger("sloengine")
 
 DOOR_GATEWAY = "otlp-door"
@@ -112,6 +114,8 @@ def run(settings: Settings) -> None:
     schedule = Schedule()
     schedule.every(settings.engine.tick_s, "tick", lambda: _tick(deps))
     schedule.every(1.0, "deliver", lambda: _deliver(deps))
+    if deps.catalogue.monitors:
+        schedule.every(max(DRIFT_EVERY_S, settings.engine.tick_s), "drift", lambda: _watch(deps))
     schedule.start()
     try:
         serve(settings, web_app(deps))
@@ -137,6 +141,13 @@ def build_with_patience(settings: Settings, wait_s: float = 30.0) -> jobs.Deps:
 
 def _tick(deps: jobs.Deps) -> None:
     jobs.tick(deps, clock().replace(microsecond=0))
+
+
+def _watch(deps: jobs.Deps) -> None:
+    try:
+        jobs.watch(deps, clock().replace(microsecond=0))
+    except SloengineError as error:
+        log.error("drift could not be looked at: %s", error)
 
 
 def _deliver(deps: jobs.Deps) -> None:

@@ -16,7 +16,9 @@ from sloengine.jobs.drift_alerts import open_findings, transition_findings
 from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make
 from sloengine.jobs.drift_look import STORED, Look, look, write
 from sloengine.jobs.marks import mark_name, move_marks, read_marks
+from sloengine.jobs.transition import leads
 from sloengine.monitor import Against, DriftMonitor, Values
+from sloengine.state.database import transaction
 from sloengine.times import unix_ms, utc
 
 log = logging.getLogger("sloengine.jobs")
@@ -35,6 +37,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def watch(engine: Deps, now: datetime) -> list[Look]:
     """Make the looks that are due; those that were made. A monitor that fails stops no other and is shown as a problem."""
     made: list[Look] = []
+    with transaction(engine.state) as connection:
+        if not leads(engine, connection, now):
+            return made
     engine.drift_problems = []
     for monitor in engine.catalogue.monitors:
         try:
@@ -59,6 +64,7 @@ def _watch(engine: Deps, monitor: DriftMonitor, now: datetime) -> Iterator[Look]
                 transition_findings(engine, found, now)
             _say(found)
             yield found
+        move_marks(engine, {_marks(monitor)[0]: end})
         if time.monotonic() > until:
             return
 
@@ -70,25 +76,23 @@ def _say(found: Look) -> None:
 
 
 def _due(engine: Deps, monitor: DriftMonitor, now: datetime) -> Iterator[datetime]:
-    """Ends of windows that are new or were touched, the oldest first; each is noted when the next is asked for."""
+    """Ends of windows that are new or were touched, the oldest first."""
     begin = _begin(engine, monitor)
     if begin is None:
         return
-    mark, seen = _marks(monitor)
-    marks = read_marks(engine, "drift")
+    (mark, seen), marks = _marks(monitor), read_marks(engine, "drift")
     done = max(marks.get(mark, begin), begin)
     touched = _touched(engine, monitor, marks.get(seen, EPOCH), now)
     start = min(done, max(begin, _floor(touched.since, monitor.window))) if touched.since else done
+    # Both at once: what was touched is owed from here on, wherever this turn ends.
+    move_marks(engine, {mark: start, seen: touched.newest})
     end, last = start + monitor.window, _floor(now - SETTLE, monitor.window)
     if engine.counted_until is not None:
         # What is not rolled up yet can't be looked at.
         last = min(last, _floor(engine.counted_until - SETTLE, monitor.window))
     while end <= last:
         yield end
-        move_marks(engine, {mark: end})
         end += monitor.window
-    # Only now: what was touched is looked at again if the engine stops before it is done.
-    move_marks(engine, {seen: touched.newest})
 
 
 def _marks(monitor: DriftMonitor) -> tuple[str, str]:

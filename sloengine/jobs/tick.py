@@ -145,7 +145,7 @@ def _snapshot(engine: Deps, statuses: Sequence[Status], now: datetime, took: flo
         nodes=tuple(_node(r) for r in engine.store.sql_rows("SELECT * FROM nodes_now ORDER BY DeviceId LIMIT 100000")),
         episodes=tuple(EpisodeNow(**e) for e in recent),
         outbox=queued,
-        problems=broken + tuple(engine.derive_problems) + broken_queries(engine),
+        problems=broken + tuple(engine.derive_problems + engine.drift_problems) + broken_queries(engine),
         tick_s=took,
         notes=tuple(in_words(engine.history)),
     )
