@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,8 @@ from sloengine.evaluate.drift.levels import DEVICE, MODEL, REGION, VERSION, Floa
 from sloengine.monitor import DriftMonitor, Values
 from sloengine.store.client import Row, Store, packed_array
 
-HOUR = timedelta(hours=1)
-BLOCK = 100_000
-"""Rows that are worked on at once: some hundred megabytes at 64 bins."""
+BLOCK = 50_000
+"""Rows that are worked on at once: some two hundred megabytes at 64 bins."""
 LABELS_MAX = 1000
 SHAPES_MAX = 16
 """Grids of one window that are read, the most used first; what was counted in any other one has no place."""
@@ -78,7 +77,7 @@ def register(store: Store, reading: Reading) -> None:
 
 
 def shapes(store: Store, reading: Reading) -> list[tuple[Shape, int]]:
-    """Grids that were counted in, the most used first, with the rows of each."""
+    """Grids that were counted in, the most used first, with about how many rows each gives."""
     return [(_shape(row), int(row["Held"])) for row in store.rows("drift_shapes", **reading.values)]
 
 
@@ -106,9 +105,7 @@ def blocks_of(store: Store, reading: Reading) -> list[Block]:
         asked = {**reading.values, "class": reading.monitor.class_attribute, "most": LABELS_MAX}
         rows = max((int(row["Devices"]) for row in store.rows("drift_labels", **asked)), default=0)
     else:
-        lo, hi = reading.span
-        # The rows of several hours become one.
-        rows = round(sum(held for _, held in shapes(store, reading)) / max(1.0, (hi - lo) / HOUR))
+        rows = sum(held for _, held in shapes(store, reading))
     blocks = max(1, math.ceil(rows / BLOCK - 0.5))
     return [(blocks, block) for block in range(blocks)]
 
