@@ -22,13 +22,13 @@ from sloengine.config.salvage import NAMELESS, salvage
 from sloengine.config.settings import SETTINGS_FILE, check_settings
 from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
+from sloengine.config.together import told_together
 from sloengine.config.yamlfile import Document, plain, problems_of, said_where
 from sloengine.errors import ConfigError, Problem
 from sloengine.marked import mark_of, marks_of
-from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, Source, SqlMeasure
+from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
 
 T = TypeVar("T", bound=docs.AnyDocument)
-OF_NODES = ("region", "gateway", "device")
 
 
 @dataclass(slots=True)
@@ -212,9 +212,8 @@ class CatalogueReader:
             self._unacted(entry)
         for at, found in self._excluding:
             self._excludes(at, found)
-        self._renamed()
-        self._too_many()
-        self._nobody_expected()
+        for slo, said in told_together(self._slos, [node for node, _ in self._nodes.values()]):
+            self._warn(slo, said)
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -388,47 +387,9 @@ class CatalogueReader:
                 said = f"another query is named '{shown(query.name)}' at {known.source}: give this SLI another name"
                 findings.error(said, "spec", "indicator")
 
-    def _renamed(self) -> None:
-        """A history has one heir, and none while who made it is still there."""
-        heirs: dict[str, Slo] = {}
-        for slo in self._slos.values():
-            first = heirs.setdefault(slo.was, slo) if slo.was else slo
-            said = ""
-            if slo.was and slo.was in self._slos:
-                said = f"'was' names SLO '{shown(slo.was)}', which is still there, at {self._slos[slo.was].source}"
-            elif first is not slo:
-                said = f"SLO '{first.name}' at {first.source} was '{shown(slo.was)}' too: a history has one heir"
-            if said:
-                self._warn(slo, said)
-
     def _warn(self, slo: Slo, said: str) -> None:
         file, _, line = slo.source.rpartition(":")
         self._said.append(Problem(file, int(line), said, "warning"))
-
-    def _too_many(self) -> None:
-        """What the inventory alone makes of slices; that there are more can only be seen in the store (``--live``)."""
-        nodes: dict[str, list[Node]] = {}
-        for node, _ in self._nodes.values():
-            nodes.setdefault(node.service, []).append(node)
-        counts: dict[tuple[str, tuple[str, ...]], int] = {}
-        for slo in self._slos.values():
-            told = tuple(name for name in slo.by if name in OF_NODES)
-            if told and (slo.service, told) not in counts:
-                found = {tuple(getattr(node, name) for name in told) for node in nodes.get(slo.service, ())}
-                counts[slo.service, told] = len(found)
-            count = counts.get((slo.service, told), 0)
-            if count > slo.slices_max:
-                said = f"the inventory makes {count} combinations of {', '.join(told)}; slices-max is {slo.slices_max}"
-                self._warn(slo, f"{said}: the rest is folded into 'other'")
-
-    def _nobody_expected(self) -> None:
-        """Who is expected only an inventory says; without one such an SLO has nothing to count, for ever."""
-        services = {node.service for node, _ in self._nodes.values()}
-        for slo in self._slos.values():
-            asked = any((s.source, s.name) == (Source.DERIVED, "nodes.heard") for s in slo.sli.selectors)
-            if asked and slo.service not in services:
-                said = f"SLO '{slo.name}' counts expected nodes, and no Inventory that was read lists one of service"
-                self._warn(slo, f"{said} '{shown(slo.service)}'{near(slo.service, services)}")
 
     # --- what nothing acts on
 
