@@ -15,6 +15,7 @@ from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
 from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
+from sloengine.config.monitors import drift_monitor
 from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers, told_apart
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
 from sloengine.config.routing import is_alerting, read_alerting
@@ -27,6 +28,7 @@ from sloengine.config.yamlfile import Document, plain, problems_of, said_where
 from sloengine.errors import ConfigError, Problem
 from sloengine.marked import mark_of, marks_of
 from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
+from sloengine.monitor import DriftMonitor
 
 T = TypeVar("T", bound=docs.AnyDocument)
 
@@ -61,6 +63,7 @@ class CatalogueReader:
         self._nodes: dict[tuple[str, str], tuple[Node, str]] = {}
         self._targets: Targets = {}
         self._exclusions: list[Exclusion] = []
+        self._monitors: list[DriftMonitor] = []
         self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
         self._queries: dict[str, SqlMeasure] = {}
@@ -84,6 +87,7 @@ class CatalogueReader:
             tuple(self._broken),
             tuple(q for q in self._queries.values() if q.name in used),
             tuple(target for target, _ in self._targets.values()),
+            tuple(self._monitors),
         )
 
     def kept(self) -> Kept:
@@ -95,6 +99,8 @@ class CatalogueReader:
                 continue
             if isinstance(parsed, docs.ExclusionDocument):
                 found.exclusions[entry.name] = about(parsed.metadata)
+            if isinstance(parsed, docs.DriftDocument):
+                found.monitors[entry.name] = about(parsed.metadata)
             if isinstance(parsed, docs.ServiceDocument):
                 found.services.append(parsed)
             document = entry.findings.document
@@ -103,12 +109,14 @@ class CatalogueReader:
         return found
 
     def places(self) -> dict[str, dict[str, str]]:
-        """Where the documents of each SLO, its own and its SLI's, say what: ``file:line`` of each key and text."""
+        """Where the documents of each SLO, its own and its SLI's, and each monitor's say what: ``file:line`` of each text."""
         whole = {entry.findings.place: entry for entry in self._entries}
         found: dict[str, dict[str, str]] = {}
         for slo in self._slos.values():
             entries = (whole.get(slo.source), self._by_name.get(("SLI", slo.indicator)))
             found[slo.name] = said_where(entry.findings.document for entry in entries if entry)
+        for entry, _ in self._of(docs.DriftDocument):
+            found[f"DriftMonitor {entry.name}"] = said_where([entry.findings.document])
         return found
 
     # --- taking documents
@@ -178,7 +186,7 @@ class CatalogueReader:
         """A document that promises something and can't be read stays visible."""
         kind, metadata = document.value.get("kind"), document.value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        if kind in ("SLO", "Indicators", "Inventory", "Rollout", "Exclusion"):
+        if kind in ("SLO", "Indicators", "Inventory", "Rollout", "Exclusion", "DriftMonitor"):
             label = shown(name) if isinstance(name, str) else "without a name"
             self._break(label if kind == "SLO" else f"{kind} {label}", f"{document.file}:{document.line()}", reason)
 
@@ -317,6 +325,15 @@ class CatalogueReader:
                 self._excluding.append((findings, found))
             else:
                 self._break(f"Exclusion {_label(parsed)}", findings.place, findings.reason())
+        elif isinstance(parsed, docs.DriftDocument):
+            self._drift(parsed, findings)
+
+    def _drift(self, parsed: docs.DriftDocument, findings: Findings) -> None:
+        found = drift_monitor(parsed, self._books.services, findings)
+        if found is None:
+            self._break(f"DriftMonitor {_label(parsed)}", findings.place, findings.reason())
+        else:
+            self._monitors.append(found)
 
     def _inventory(self, parsed: docs.InventoryDocument, findings: Findings) -> None:
         if findings.wrong:
@@ -435,6 +452,8 @@ class CatalogueReader:
         metadata: Any = parsed.metadata
         if metadata.labels:
             findings.warn("labels are not acted on", "metadata", "labels")
+        if isinstance(parsed, docs.DriftDocument):
+            return
         for key in metadata.annotations:
             findings.warn(f"annotation '{shown(key)}' of {parsed.kind} is not acted on", "metadata", "annotations", key)
 
