@@ -21,6 +21,8 @@ from sloengine.times import format_duration
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 TRAILING_MIN = 2 * DAY
 """Of a single day nobody could tell how much days differ."""
+WINDOWS = tuple(n * HOUR for n in range(1, 25) if not DAY % (n * HOUR))
+"""A day of them begins at midnight, as the same hours of last week do."""
 WINDOWS_MAX = 8
 """Windows that persistence may look back over."""
 INDICES: Mapping[str, float] = {
@@ -141,8 +143,9 @@ def _trailing(text: str) -> timedelta:
 
 def _window(text: str) -> timedelta:
     found = span(text)
-    if found % HOUR or found > DAY:
-        raise ValueError(f"'{shown(text)}': what is compared at a time is whole hours, at most {format_duration(DAY)}")
+    if found not in WINDOWS:
+        known = ", ".join(format_duration(window) for window in WINDOWS)
+        raise ValueError(f"'{shown(text)}': what is compared at a time is whole hours that divide a day: {known}")
     return found
 
 

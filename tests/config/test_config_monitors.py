@@ -23,7 +23,7 @@ spec:
 """
 SPEC = f"{HEAD}  service: digits\n  metric: edge.inference.score\n"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-PLAIN = DriftMonitor("scores", "digits", "edge.inference.score", owner="ml", runbook="docs/drift.md", source="a.yaml:1")
+WINDOWS = "what is compared at a time is whole hours that divide a day: 1h, 2h, 3h, 4h, 6h, 8h, 12h, 1d"
 
 
 def read(folder: Path, text: str) -> tuple[Catalogue, list[str]]:
@@ -136,8 +136,9 @@ spec:
         ("trailing: 1d", "'1d': a trailing baseline reaches back whole days, at least 2d"),
         ("trailing: 500d", "window '500d' is longer than 400d, how long buckets are kept"),
         ("trailing: week", "'week' is not a duration such as 30d, 6h or 5m"),
-        ("window: 90m", "'90m': what is compared at a time is whole hours, at most 1d"),
-        ("window: 2d", "'2d': what is compared at a time is whole hours, at most 1d"),
+        ("window: 90m", f"'90m': {WINDOWS}"),
+        ("window: 5h", f"'5h': {WINDOWS}"),
+        ("window: 2d", f"'2d': {WINDOWS}"),
         ("window: 1", "spec.window: expected a text; quotes make one of a number"),
         ("index: psy", "unknown index 'psy'; did you mean 'psi'?"),
         ("index: chi2", "unknown index 'chi2'; known: psi, ks, js, wasserstein, hellinger"),
