@@ -184,9 +184,9 @@ def export(
     """Print the catalogue as plain OpenSLO v1 documents.
 
     Ready-made indicators are written out over their metric sources; what OpenSLO has no place for stays as annotations and
-    our own kinds. Reading the output gives the same catalogue. Labels and foreign annotations of SLOs, SLIs, services and
-    exclusions stay; what is not acted on or not exported is named on stderr. Exits 1 if something is broken and therefore
-    left out, 2 for an unreadable path.
+    our own kinds. Reading the output gives the same catalogue. Labels and foreign annotations of SLOs, SLIs, services,
+    exclusions and drift monitors stay; what is not acted on or not exported is named on stderr. Exits 1 if something is broken
+    and therefore left out, 2 for an unreadable path.
     """
     from sloengine.config.catalogue import catalogue_to_export
     from sloengine.config.export import as_yaml, documents

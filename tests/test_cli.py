@@ -222,6 +222,18 @@ def test_each_line_of_the_start_works_once_its_mark_is_taken_away(tmp_path: Path
     assert len(said["slos"]) == 16
 
 
+def test_every_document_of_the_start_that_is_commented_out_is_right(tmp_path: Path) -> None:
+    CliRunner().invoke(cli.app, ["init", str(tmp_path)])
+    file = tmp_path / "catalogue" / "fleet.yaml"
+    head, mark, rest = file.read_text(encoding="utf-8").partition("# apiVersion")
+    file.write_text(head + (mark + rest).replace("\n# ", "\n").removeprefix("# "), encoding="utf-8")
+    found = CliRunner().invoke(cli.app, ["lint", str(tmp_path)])
+    assert (found.exit_code, found.stdout) == (0, "")
+    printed = CliRunner().invoke(cli.app, ["export", str(tmp_path / "catalogue")]).stdout
+    kinds = ("SLO", "Service", "Inventory", "Rollout", "Exclusion", "DriftMonitor")
+    assert [kind for kind in kinds if f"kind: {kind}\n" not in printed] == []
+
+
 def test_the_settings_of_the_start_are_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     CliRunner().invoke(cli.app, ["init", str(tmp_path)])
     defaults = load_settings()

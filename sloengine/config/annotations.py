@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -44,6 +44,8 @@ UNITS = {
     },
     **{"1": "1", "%": "0.01"},
 }
+ACTIONABLE = ("owner", "runbook")
+"""What whoever is alerted needs."""
 SLICES_MAX = 100_000
 BY_MAX = 8
 _RATIO = re.compile(r"\s*(\d{1,12}(?:\.\d{1,40})?)\s*(%?)\s*")
@@ -98,16 +100,21 @@ def percent(number: float) -> str:
     return f"{(Decimal(repr(number)) * 100).normalize():f}%"
 
 
-def read_annotations(annotations: Mapping[str, str], findings: Findings) -> Extras:
-    """What the annotations mean; ``findings`` stands at the annotations. Foreign ones are named as not acted on."""
+def read_annotations(
+    annotations: Mapping[str, str], findings: Findings, ours: Collection[str] = tuple(ANNOTATIONS)
+) -> Extras:
+    """What the annotations mean; ``findings`` stands at the annotations. Foreign ones are named as not acted on.
+
+    ``ours``: those that a document of its kind may have.
+    """
     values: dict[str, object] = {}
     for key, text in annotations.items():
         if not key.startswith(PREFIX):
             findings.warn(f"annotation '{shown(key)}' is not acted on", key)
             continue
         name = key.removeprefix(PREFIX)
-        if name not in ANNOTATIONS:
-            known = [PREFIX + n for n in ANNOTATIONS]
+        if name not in ours:
+            known = [PREFIX + n for n in ours]
             findings.error(f"unknown annotation '{shown(key)}'{near(key, known)}", key)
             continue
         try:
@@ -115,6 +122,13 @@ def read_annotations(annotations: Mapping[str, str], findings: Findings) -> Extr
         except ValueError as error:
             findings.refuse(error, key)
     return Extras(**values)  # type: ignore[arg-type]
+
+
+def actionable(given: Collection[str], findings: Findings) -> None:
+    """Says which of owner and runbook are not among the annotations that are given; ``findings`` stands at the document."""
+    for key in ACTIONABLE:
+        if PREFIX + key not in given:
+            findings.warn(f"no {PREFIX}{key}: an alert nobody can act on is a defect", "metadata")
 
 
 def _word(name: str) -> Reader:

@@ -1,4 +1,4 @@
-"""The catalogue: a folder of YAML that becomes SLOs, inventory and exclusions, and a list of everything wrong with it."""
+"""The catalogue: a folder of YAML that becomes SLOs, monitors, inventory, exclusions, and a list of everything wrong with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_catalogue(folder: Path) -> Catalogue:
 
     Raises:
         ConfigError: no such folder; a file that can't be read or is not YAML, because nobody knows what it promised;
-            or errors and not one SLO that could be used. With every problem of the catalogue.
+            or errors and nothing that could be used. With every problem of the catalogue.
     """
     if not folder.exists():
         hint = "no such folder; it holds the SLOs: 'sloengine init' writes a start, SLOENGINE_CATALOGUE names another"
@@ -31,7 +31,7 @@ def load_catalogue(folder: Path) -> Catalogue:
     reader = _read([folder])
     errors = [p for p in reader.problems() if p.severity == "error"]
     catalogue = reader.catalogue()
-    if reader.unreadable or (errors and not catalogue.slos):
+    if reader.unreadable or (errors and not catalogue.slos and not catalogue.monitors):
         raise ConfigError(errors)
     return catalogue
 

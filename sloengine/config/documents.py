@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sloengine.config.words import NAME
+from sloengine.monitor import Against, Values
 
 Name = Annotated[str, Field(pattern=NAME)]
 """What OpenSLO asks implementations to allow, and the capitals of its own examples; it is part of alert identities."""
@@ -310,6 +311,33 @@ class ExclusionDocument(_Own):
     spec: ExclusionSpec
 
 
+class DriftSpec(Strict):
+    """What is left out is as ``sloengine.monitor.DriftMonitor`` says."""
+
+    service: Service
+    metric: str = Field(min_length=1, max_length=253)
+    values: Values = Values.HISTOGRAM
+    class_attribute: str = Field(default="", alias="classAttribute")
+    levels: list[str] | None = Field(default=None, max_length=20)
+    segments: Annotated[list[str], BeforeValidator(_empty)] = Field(default=[], max_length=20)
+    against: Against = Against.TRAILING
+    baseline: str = Field(default="", max_length=253)
+    trailing: str | None = None
+    window: str | None = None
+    index: str | None = None
+    minimum: float | None = None
+    false_alarms: float | None = Field(default=None, alias="falseAlarms")
+    persistence: Annotated[str | None, BeforeValidator(_scalar)] = None
+    critical: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=253), BeforeValidator(_scalar)]], BeforeValidator(_empty)
+    ] = []
+
+
+class DriftDocument(_Own):
+    kind: Literal["DriftMonitor"]
+    spec: DriftSpec
+
+
 class BurnPair(Strict):
     severity: Literal["page", "ticket"]
     long: str
@@ -366,7 +394,7 @@ class IndicatorsDocument(_Own):
 
 AnyDocument = (
     SloDocument | SliDocument | ServiceDocument | DataSourceDocument | ConditionDocument | PolicyDocument | TargetDocument
-    | InventoryDocument | RolloutDocument | ExclusionDocument | BurnPolicyDocument | IndicatorsDocument
+    | InventoryDocument | RolloutDocument | ExclusionDocument | DriftDocument | BurnPolicyDocument | IndicatorsDocument
 )  # fmt: skip
 
 OPENSLO, OWN = "openslo/v1", "sloengine.dev/v1"
@@ -382,5 +410,6 @@ DOCUMENTS: dict[tuple[str, str], type[AnyDocument]] = {
     (OWN, "Inventory"): InventoryDocument,
     (OWN, "Rollout"): RolloutDocument,
     (OWN, "Exclusion"): ExclusionDocument,
+    (OWN, "DriftMonitor"): DriftDocument,
     (OWN, "BurnPolicy"): BurnPolicyDocument,
 }

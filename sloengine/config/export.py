@@ -17,6 +17,7 @@ from sloengine.config.annotations import of_slo
 from sloengine.config.documents import OPENSLO, OWN, ServiceDocument
 from sloengine.config.kept import About, Kept, Said, about, written_about
 from sloengine.config.matchers import written
+from sloengine.config.monitors import written_monitor
 from sloengine.config.policies import load_policies
 from sloengine.config.slos import slug
 from sloengine.config.windows import calendar_text, duration_text
@@ -63,6 +64,7 @@ def documents(catalogue: Catalogue, kept: Kept | None = None) -> list[Written]:
         *_inventories(catalogue.nodes),
         *_rollouts(catalogue.targets),
         *(_exclusion(e, kept.exclusions.get(e.name, About())) for e in catalogue.exclusions),
+        *(written_monitor(m, kept.monitors.get(m.name, About())) for m in catalogue.monitors),
     ]
 
 

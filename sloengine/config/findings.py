@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
@@ -79,6 +79,13 @@ def near(name: str, known: Iterable[str], what: str = "known") -> str:
     if close:
         return "; did you mean " + " or ".join(f"'{shown(n)}'" for n in close) + "?"
     return f"; {what}: {', '.join(shown(n) for n in names)}" if 0 < len(names) <= 20 else ""
+
+
+def documented(service: str, known: Collection[str], findings: Findings) -> None:
+    """Says if some services have a Service document and this one has none; ``findings`` stands at the document."""
+    if known and service not in known:
+        said = f"service '{shown(service)}' has no Service document{near(service, sorted(known))}"
+        findings.warn(said, "spec", "service")
 
 
 def tidy(problem: Problem) -> Problem:

@@ -52,6 +52,7 @@ class Kept:
 
     slos: dict[str, Said] = field(default_factory=dict)
     exclusions: dict[str, About] = field(default_factory=dict)
+    monitors: dict[str, About] = field(default_factory=dict)
     services: list[docs.ServiceDocument] = field(default_factory=list)
     lost: list[Problem] = field(default_factory=list)
     """What documents say that an export has no place for and linting does not speak of."""
@@ -71,7 +72,8 @@ def written_about(found: About) -> dict[str, Any]:
 def words_lost(parsed: docs.AnyDocument, value: Any) -> Iterable[tuple[str, Place]]:
     """Texts of a document of which an export writes the meaning only, and where they stand; ``value`` is it as YAML."""
     named = f"{parsed.kind} '{shown(parsed.metadata.name)}'"
-    kept_whole = isinstance(parsed, docs.SliDocument | docs.ServiceDocument | docs.ExclusionDocument)
+    whole = docs.SliDocument | docs.ServiceDocument | docs.ExclusionDocument | docs.DriftDocument
+    kept_whole = isinstance(parsed, whole)
     if isinstance(parsed, docs.SloDocument):
         own = [o.display_name and o.weight is None for o in parsed.spec.objectives]
         if parsed.metadata.display_name and len(own) > 1 and all(own):

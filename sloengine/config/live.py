@@ -1,4 +1,4 @@
-"""What only the store can tell about a catalogue: selectors that match nothing, too many slices, a rename that loses history."""
+"""What only the store can tell about a catalogue: what matches nothing, too many slices, a rename that loses history."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from types import MappingProxyType
 from typing import Protocol
 
 from sloengine.config.annotations import PREFIX
+from sloengine.config.findings import near
 from sloengine.config.matchers import VALUE, shown, written
 from sloengine.errors import Problem
 from sloengine.model import Catalogue, Matcher, Selector, Slo, Source
+from sloengine.monitor import DriftMonitor, Values
 
 DAYS = 7
-SERVICES_SHOWN = 5
-WHERE = f"{PREFIX}where"
 """How far back telemetry is looked for."""
+SHOWN = 5
+"""Services or values that are named."""
+WHERE = f"{PREFIX}where"
 FOLDED = (Source.SUM, Source.HISTOGRAM, Source.GAUGE, Source.SPAN, Source.LOG)
 """Sources that telemetry brings; derived measures are written by jobs of ours."""
 
@@ -66,6 +69,8 @@ def check_live(
     for slo in catalogue.slos:
         said = dict((*_unmatched(slo, known), *_silent(slo, known), *_too_many(slo, known)))
         found += [_at(slo, words, place, places) for words, place in said.items()]
+    for monitor in catalogue.monitors:
+        found += _of_monitor(monitor, known, places.get(f"DriftMonitor {monitor.name}", {}))
     return found + _renamed(catalogue, known.judged())
 
 
@@ -95,7 +100,7 @@ def _unmatched(slo: Slo, known: Known) -> Iterable[Said]:
         keys = tuple(dict.fromkeys(m.name for m in matchers if m.name != "service"))
         seen = known.seen(selector.source, selector.name, slo.service, keys)
         if seen is None:
-            yield _nothing(selector, slo, known), selector.name
+            yield f"SLO '{slo.name}': {_nothing(selector.source, selector.name, slo.service, known)}", selector.name
             continue
         for matcher in matchers:
             words = _no_value(matcher, seen)
@@ -106,14 +111,14 @@ def _unmatched(slo: Slo, known: Known) -> Iterable[Said]:
                 yield said, selector.name if matcher in selector.where else WHERE
 
 
-def _nothing(selector: Selector, slo: Slo, known: Known) -> str:
-    names = known.names(selector.source)
-    what = {Source.SPAN: "span", Source.LOG: "event"}.get(selector.source, f"{selector.source} metric")
-    said = f"SLO '{slo.name}': no {what} '{shown(selector.name)}' from service '{shown(slo.service)}' in the last {DAYS} days"
-    if selector.name in names:
-        return said + _near(slo.service, names[selector.name], "it comes from")
-    near = get_close_matches(selector.name, names, n=2, cutoff=0.6)
-    return said + (f"; did you mean {' or '.join(repr(shown(n)) for n in near)}?" if near else "")
+def _nothing(source: Source, name: str, service: str, known: Known) -> str:
+    names = known.names(source)
+    what = {Source.SPAN: "span", Source.LOG: "event"}.get(source, f"{source} metric")
+    said = f"no {what} '{shown(name)}' from service '{shown(service)}' in the last {DAYS} days"
+    if name in names:
+        return said + _near(service, names[name], "it comes from")
+    close = get_close_matches(name, names, n=2, cutoff=0.6)
+    return said + (f"; did you mean {' or '.join(repr(shown(n)) for n in close)}?" if close else "")
 
 
 def _silent(slo: Slo, known: Known) -> Iterable[Said]:
@@ -129,10 +134,10 @@ def _silent(slo: Slo, known: Known) -> Iterable[Said]:
 def _near(service: str, services: Iterable[str], otherwise: str) -> str:
     """The end of a sentence about a service that sends nothing: the nearest, or some of those that do."""
     listed = sorted(services)
-    near = get_close_matches(service, listed, n=2, cutoff=0.6)
-    if near:
-        return f"; did you mean service {' or '.join(repr(shown(n)) for n in near)}?"
-    return f"; {otherwise} {', '.join(shown(s) for s in listed[:SERVICES_SHOWN])}" if listed else ""
+    close = get_close_matches(service, listed, n=2, cutoff=0.6)
+    if close:
+        return f"; did you mean service {' or '.join(repr(shown(n)) for n in close)}?"
+    return f"; {otherwise} {', '.join(shown(s) for s in listed[:SHOWN])}" if listed else ""
 
 
 def _no_value(matcher: Matcher, seen: Seen) -> str:
@@ -145,7 +150,7 @@ def _no_value(matcher: Matcher, seen: Seen) -> str:
         return "" if optional else f"nothing carries {shown(matcher.name)}"
     if any(_meets(matcher, value) for value in values):
         return ""
-    listed = ", ".join(f"'{shown(v)}'" for v in sorted(values)[:5])
+    listed = ", ".join(f"'{shown(v)}'" for v in sorted(values)[:SHOWN])
     return f"seen are {listed}"
 
 
@@ -159,6 +164,30 @@ def _meets(matcher: Matcher, value: str) -> bool:
             return re.fullmatch(matcher.value, value, re.DOTALL) is not None
         case _:
             return re.fullmatch(matcher.value, value, re.DOTALL) is None
+
+
+# --- monitors
+
+
+def _of_monitor(monitor: DriftMonitor, known: Known, lines: Mapping[str, str]) -> Iterable[Problem]:
+    """A metric that nobody sends, segments or classes that it does not tell, critical models that it does not tell of."""
+    source = Source.SUM if monitor.values is Values.CLASSES else Source.HISTOGRAM
+    keys = tuple(filter(None, ("model", monitor.class_attribute, *monitor.segments)))
+    seen = known.seen(source, monitor.metric, monitor.service, keys)
+    if seen is None:
+        said = [(_nothing(source, monitor.metric, monitor.service, known), monitor.metric)]
+    else:
+        untold = [key for key in keys if key != "model" and seen.values.get(key, frozenset()) <= {""}]
+        said = [(f"nothing of '{shown(monitor.metric)}' carries {shown(key)}", key) for key in untold]
+        unseen = [] if "model" in seen.cut else [model for model in monitor.critical if model not in _models(seen)]
+        said += [(f"critical model '{shown(m)}' was not seen{near(m, _models(seen), 'seen')}", m) for m in unseen]
+    for words, about in said:
+        file, _, line = lines.get(about, monitor.source).rpartition(":")
+        yield Problem(file, int(line), f"DriftMonitor '{monitor.name}': {words}", "warning")
+
+
+def _models(seen: Seen) -> list[str]:
+    return sorted(filter(None, seen.values.get("model", ())))
 
 
 # --- too many slices

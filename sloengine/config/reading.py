@@ -15,6 +15,7 @@ from sloengine.config.findings import Findings, near, tidy
 from sloengine.config.indicators import Shape, read_sli, templates
 from sloengine.config.kept import Kept, Said, about, inside, words_lost
 from sloengine.config.matchers import shown
+from sloengine.config.monitors import drift_monitor
 from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers, told_apart
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
 from sloengine.config.routing import is_alerting, read_alerting
@@ -22,13 +23,14 @@ from sloengine.config.salvage import NAMELESS, salvage
 from sloengine.config.settings import SETTINGS_FILE, check_settings
 from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
+from sloengine.config.together import told_together
 from sloengine.config.yamlfile import Document, plain, problems_of, said_where
 from sloengine.errors import ConfigError, Problem
 from sloengine.marked import mark_of, marks_of
-from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, Source, SqlMeasure
+from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
+from sloengine.monitor import DriftMonitor
 
 T = TypeVar("T", bound=docs.AnyDocument)
-OF_NODES = ("region", "gateway", "device")
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class CatalogueReader:
         self._nodes: dict[tuple[str, str], tuple[Node, str]] = {}
         self._targets: Targets = {}
         self._exclusions: list[Exclusion] = []
+        self._monitors: list[DriftMonitor] = []
         self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
         self._queries: dict[str, SqlMeasure] = {}
@@ -84,6 +87,7 @@ class CatalogueReader:
             tuple(self._broken),
             tuple(q for q in self._queries.values() if q.name in used),
             tuple(target for target, _ in self._targets.values()),
+            tuple(self._monitors),
         )
 
     def kept(self) -> Kept:
@@ -95,6 +99,8 @@ class CatalogueReader:
                 continue
             if isinstance(parsed, docs.ExclusionDocument):
                 found.exclusions[entry.name] = about(parsed.metadata)
+            if isinstance(parsed, docs.DriftDocument):
+                found.monitors[entry.name] = about(parsed.metadata)
             if isinstance(parsed, docs.ServiceDocument):
                 found.services.append(parsed)
             document = entry.findings.document
@@ -103,12 +109,14 @@ class CatalogueReader:
         return found
 
     def places(self) -> dict[str, dict[str, str]]:
-        """Where the documents of each SLO, its own and its SLI's, say what: ``file:line`` of each key and text."""
+        """Where the documents of each SLO, its own and its SLI's, and each monitor's say what: ``file:line`` of each text."""
         whole = {entry.findings.place: entry for entry in self._entries}
         found: dict[str, dict[str, str]] = {}
         for slo in self._slos.values():
             entries = (whole.get(slo.source), self._by_name.get(("SLI", slo.indicator)))
             found[slo.name] = said_where(entry.findings.document for entry in entries if entry)
+        for entry, _ in self._of(docs.DriftDocument):
+            found[f"DriftMonitor {entry.name}"] = said_where([entry.findings.document])
         return found
 
     # --- taking documents
@@ -178,7 +186,7 @@ class CatalogueReader:
         """A document that promises something and can't be read stays visible."""
         kind, metadata = document.value.get("kind"), document.value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        if kind in ("SLO", "Indicators", "Inventory", "Rollout", "Exclusion"):
+        if kind in ("SLO", "Indicators", "Inventory", "Rollout", "Exclusion", "DriftMonitor"):
             label = shown(name) if isinstance(name, str) else "without a name"
             self._break(label if kind == "SLO" else f"{kind} {label}", f"{document.file}:{document.line()}", reason)
 
@@ -212,9 +220,8 @@ class CatalogueReader:
             self._unacted(entry)
         for at, found in self._excluding:
             self._excludes(at, found)
-        self._renamed()
-        self._too_many()
-        self._nobody_expected()
+        for slo, said in told_together(self._slos, [node for node, _ in self._nodes.values()]):
+            self._warn(slo, said)
 
     def _of(self, kind: type[T]) -> Iterator[tuple[Entry, T]]:
         return ((e, e.parsed) for e in self._entries if isinstance(e.parsed, kind))
@@ -318,6 +325,15 @@ class CatalogueReader:
                 self._excluding.append((findings, found))
             else:
                 self._break(f"Exclusion {_label(parsed)}", findings.place, findings.reason())
+        elif isinstance(parsed, docs.DriftDocument):
+            self._drift(parsed, findings)
+
+    def _drift(self, parsed: docs.DriftDocument, findings: Findings) -> None:
+        found = drift_monitor(parsed, self._books.services, findings)
+        if found is None:
+            self._break(f"DriftMonitor {_label(parsed)}", findings.place, findings.reason())
+        else:
+            self._monitors.append(found)
 
     def _inventory(self, parsed: docs.InventoryDocument, findings: Findings) -> None:
         if findings.wrong:
@@ -388,47 +404,9 @@ class CatalogueReader:
                 said = f"another query is named '{shown(query.name)}' at {known.source}: give this SLI another name"
                 findings.error(said, "spec", "indicator")
 
-    def _renamed(self) -> None:
-        """A history has one heir, and none while who made it is still there."""
-        heirs: dict[str, Slo] = {}
-        for slo in self._slos.values():
-            first = heirs.setdefault(slo.was, slo) if slo.was else slo
-            said = ""
-            if slo.was and slo.was in self._slos:
-                said = f"'was' names SLO '{shown(slo.was)}', which is still there, at {self._slos[slo.was].source}"
-            elif first is not slo:
-                said = f"SLO '{first.name}' at {first.source} was '{shown(slo.was)}' too: a history has one heir"
-            if said:
-                self._warn(slo, said)
-
     def _warn(self, slo: Slo, said: str) -> None:
         file, _, line = slo.source.rpartition(":")
         self._said.append(Problem(file, int(line), said, "warning"))
-
-    def _too_many(self) -> None:
-        """What the inventory alone makes of slices; that there are more can only be seen in the store (``--live``)."""
-        nodes: dict[str, list[Node]] = {}
-        for node, _ in self._nodes.values():
-            nodes.setdefault(node.service, []).append(node)
-        counts: dict[tuple[str, tuple[str, ...]], int] = {}
-        for slo in self._slos.values():
-            told = tuple(name for name in slo.by if name in OF_NODES)
-            if told and (slo.service, told) not in counts:
-                found = {tuple(getattr(node, name) for name in told) for node in nodes.get(slo.service, ())}
-                counts[slo.service, told] = len(found)
-            count = counts.get((slo.service, told), 0)
-            if count > slo.slices_max:
-                said = f"the inventory makes {count} combinations of {', '.join(told)}; slices-max is {slo.slices_max}"
-                self._warn(slo, f"{said}: the rest is folded into 'other'")
-
-    def _nobody_expected(self) -> None:
-        """Who is expected only an inventory says; without one such an SLO has nothing to count, for ever."""
-        services = {node.service for node, _ in self._nodes.values()}
-        for slo in self._slos.values():
-            asked = any((s.source, s.name) == (Source.DERIVED, "nodes.heard") for s in slo.sli.selectors)
-            if asked and slo.service not in services:
-                said = f"SLO '{slo.name}' counts expected nodes, and no Inventory that was read lists one of service"
-                self._warn(slo, f"{said} '{shown(slo.service)}'{near(slo.service, services)}")
 
     # --- what nothing acts on
 
@@ -474,6 +452,8 @@ class CatalogueReader:
         metadata: Any = parsed.metadata
         if metadata.labels:
             findings.warn("labels are not acted on", "metadata", "labels")
+        if isinstance(parsed, docs.DriftDocument):
+            return
         for key in metadata.annotations:
             findings.warn(f"annotation '{shown(key)}' of {parsed.kind} is not acted on", "metadata", "annotations", key)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from sloengine.config.annotations import PREFIX, Extras, read_annotations, scaled
+from sloengine.config.annotations import PREFIX, Extras, actionable, read_annotations, scaled
 from sloengine.config.documents import InlineSli, Metadata, Objective, PolicyUse, SloSpec
-from sloengine.config.findings import Findings, near
+from sloengine.config.findings import Findings, documented, near
 from sloengine.config.indicators import Shape, Template, may_exceed, measured, read_sli, templates
 from sloengine.config.kept import About, Said, about
 from sloengine.config.matchers import shown
@@ -135,17 +135,11 @@ class _Builder:
             self.findings.warn("labels are not acted on; 'sloengine.dev/by' tells slices apart", "metadata", "labels")
 
     def _actionable(self) -> None:
-        for key in ("owner", "runbook"):
-            if PREFIX + key not in self.draft.metadata.annotations and not (key == "runbook" and self.draft.runbook):
-                self.findings.warn(f"no {PREFIX}{key}: an alert nobody can act on is a defect", "metadata")
+        shipped = {PREFIX + "runbook"} if self.draft.runbook else set()
+        actionable(shipped | self.draft.metadata.annotations.keys(), self.findings)
 
     def _service(self) -> None:
-        known = self.books.services
-        if known and self.spec.service not in known:
-            said = (
-                f"service '{shown(self.spec.service)}' has no Service document{near(self.spec.service, sorted(known))}"
-            )
-            self.findings.warn(said, "spec", "service")
+        documented(self.spec.service, self.books.services, self.findings)
 
     def _shapes(self) -> list[Shape | None]:
         """One per objective; the SLO's own indicator where an objective brings none."""

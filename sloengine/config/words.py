@@ -52,7 +52,7 @@ def words(item: Mapping[str, Any]) -> str:
         return "is empty" if item["input"] == "" else f"shorter than {limits['min_length']} characters"
     if kind == "string_pattern_mismatch" and limits["pattern"] in _PATTERNS:
         return _PATTERNS[limits["pattern"]]
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return _one_of(item["input"], re.findall(r"'([^']*)'", limits["expected"]))
     return str(item["msg"]).removeprefix("Value error, ")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -189,12 +189,27 @@ def fold_hours(store: Store, hours: Iterable[datetime], revision: int, measures:
     Whoever writes ``count_minutes`` owes them this: windows read an hour's minutes as its last folding put them together.
     """
     ordered = sorted(hours)
-    for _, listed in groupby(ordered, key=datetime.date):
-        part = list(listed)
-        given = {"hours": part, "lo": part[0], "hi": part[-1] + HOUR, "measures": list(measures), "revision": revision}
+    for part in _by_day(ordered):
+        given = {**part, "measures": list(measures), "revision": revision}
         store.run("fold_hour_minutes", **given)
         store.run("fold_hours", **given)
     fold_days(store, ordered, revision)
+
+
+def fold_histogram_hours(store: Store, hours: Iterable[datetime], revision: int, measures: Sequence[str]) -> None:
+    """Refold the hours of these measures' histograms in which a minute was recomputed, a day at a time.
+
+    Whoever writes ``histogram_minutes`` owes them this.
+    """
+    for part in _by_day(sorted(hours)) if measures else ():
+        store.run("fold_histogram_hours", **part, measures=list(measures), revision=revision)
+
+
+def _by_day(ordered: Iterable[datetime]) -> Iterator[dict[str, Any]]:
+    """Hours of one day at a time, as statements want them: memory stays bounded."""
+    for _, listed in groupby(ordered, key=datetime.date):
+        part = list(listed)
+        yield {"hours": part, "lo": part[0], "hi": part[-1] + HOUR}
 
 
 def fold_days(store: Store, hours: Iterable[datetime], revision: int) -> None:

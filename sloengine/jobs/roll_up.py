@@ -19,6 +19,7 @@ from sloengine.jobs.history import EPOCH, ingest_marks, ingested, note_paid, wor
 from sloengine.jobs.marks import drop_marks, move_marks, read_marks
 from sloengine.jobs.recount import RETENTION, believable, plan_work, recompute
 from sloengine.jobs.rollouts import publish_targets
+from sloengine.jobs.watched import fold_watched
 from sloengine.model import Source
 from sloengine.rollup.folds import FRESHNESS, fingerprint
 from sloengine.rollup.plan import (
@@ -76,6 +77,7 @@ def roll_up(engine: Deps, now: datetime, progress: Callable[[int, int], None] = 
     again = [(c.since, now) for c in changes]
     hours |= derive_all(engine, hours, now, Run(revision, "arrival", engine.corrections), again)
     fold_hours(engine.store, hours, revision)
+    fold_watched(engine, hours, now, revision)
     _note_folded(engine, now)
     note_paid(engine)
     corrected(engine, changes, now)

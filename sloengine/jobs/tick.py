@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.errors import SloengineError
+from sloengine.jobs import watched
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.evaluate import evaluate, latencies
 from sloengine.jobs.history import in_words
@@ -147,7 +148,7 @@ def _snapshot(engine: Deps, statuses: Sequence[Status], now: datetime, took: flo
         outbox=queued,
         problems=broken + tuple(engine.derive_problems + engine.drift_problems) + broken_queries(engine),
         tick_s=took,
-        notes=tuple(in_words(engine.history)),
+        notes=(*in_words(engine.history), *watched.in_words(engine)),
     )
 
 

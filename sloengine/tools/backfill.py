@@ -12,10 +12,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.jobs.deps import Deps
-from sloengine.jobs.fold import CUMULATIVE, Corrections, Kind, Run, Sources, Work, fold_batch, fold_hours
+from sloengine.jobs.fold import (
+    CUMULATIVE,
+    Corrections,
+    Kind,
+    Run,
+    Sources,
+    Work,
+    fold_batch,
+    fold_histogram_hours,
+    fold_hours,
+)
 from sloengine.jobs.recount import RETENTION, look_back
 from sloengine.model import Source
-from sloengine.rollup.folds import folds_of
+from sloengine.rollup.folds import watched
 from sloengine.rollup.plan import MAX_HOLE, batches, floor_minute, hours_of, pieces
 from sloengine.store.client import Row
 from sloengine.times import format_duration, parse_duration, utc
@@ -100,11 +110,7 @@ def _moment(text: str, now: datetime) -> datetime:
 
 
 def _sources(engine: Deps, measure: str | None) -> Sources:
-    folds = tuple(
-        fold
-        for fold in folds_of(engine.catalogue.slos, engine.catalogue.exclusions)
-        if fold.source is not Source.DERIVED
-    )
+    folds = tuple(fold for fold in engine.folds() if fold.source is not Source.DERIVED)
     if measure is None:
         return Sources(folds)
     mine = tuple(fold for fold in folds if fold.measure == measure)
@@ -147,7 +153,9 @@ def _count_again(engine: Deps, scope: Scope, plan: Sequence[Work], run: Run, pro
         fold_batch(engine.store, scope.sources, (kind, batch), start, run)
     # Newer than what the engine folded meanwhile of minutes that were not counted again yet.
     revision = max(run.revision, int(engine.clock().timestamp() * 1000))
-    fold_hours(engine.store, hours_of(batch for _, batch in plan), revision)
+    hours = hours_of(batch for _, batch in plan)
+    fold_hours(engine.store, hours, revision)
+    fold_histogram_hours(engine.store, hours, revision, watched(engine.catalogue.monitors))
     progress(len(plan), len(plan))
     span = {"from": scope.since - MAX_HOLE, "until": scope.until + MAX_HOLE}
     return int(engine.store.rows("backfill_changed", revision=run.revision, **span)[0]["Changed"])

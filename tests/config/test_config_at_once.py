@@ -193,6 +193,17 @@ def errors(folder: Path, text: str) -> list[str]:
             ],
         ),
         (
+            "a drift monitor",
+            f"{OWN}DriftMonitor\nmetadata: {{name: m}}\nspec:\n  metric: [s]\n  model: x\n  window: 90m\n  index: psy\n",
+            [
+                "4: error: spec.service: is missing",
+                "5: error: spec.metric: expected a text",
+                "6: error: unknown key 'spec.model'",
+                "7: error: '90m'",
+                "8: error: unknown index 'psy'; did you mean 'psi'?",
+            ],
+        ),
+        (
             "a rollout",
             f"{OWN}Rollout\nmetadata: {{name: r}}\nspec:\n  service: s\n  declared: soon\n  colour: red\n  waves:\n"
             "    - {wave: 1, devices: [a, b]}\n    - {wave: 2, devices: [b, '']}\n    - {wave: 3}\n",
@@ -247,10 +258,11 @@ def test_what_is_left_of_a_document_of_a_wrong_shape_is_never_used(tmp_path: Pat
         f"{OWN}Inventory\nmetadata: {{name: i}}\n"
         "spec: {service: s, since: 2026-01-01T00:00:00Z, extra: 1, nodes: [{device: d, gateway: g, region: r}]}\n---\n"
         f"{OWN}Exclusion\nmetadata: {{name: e}}\nspec: {{reason: r, where: 'a=\"b\"', start: 2026-01-01, extra: 1}}\n---\n"
+        f"{OWN}DriftMonitor\nmetadata: {{name: m}}\nspec: {{service: s, metric: m, extra: 1}}\n---\n"
         f"{SLO}spec: {{service: s, indicatorRef: M2, extra: 1}}\n"
     )
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
     catalogue, _ = check_catalogue([tmp_path])
-    assert (catalogue.slos, catalogue.nodes, catalogue.exclusions) == ((), (), ())
-    assert [b.name for b in catalogue.broken] == ["Indicators d", "Inventory i", "Exclusion e", "x"]
+    assert (catalogue.slos, catalogue.nodes, catalogue.exclusions, catalogue.monitors) == ((), (), (), ())
+    assert [b.name for b in catalogue.broken] == ["Indicators d", "Inventory i", "Exclusion e", "DriftMonitor m", "x"]
     assert {b.reason.partition(" '")[0] for b in catalogue.broken} == {"unknown key"}

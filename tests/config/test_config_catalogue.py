@@ -68,6 +68,12 @@ spec: {reason: r, where: {a: b}, start: 2026-01-01 00:00:00, duration: 1h, rrule
 """,
     """\
 apiVersion: sloengine.dev/v1
+kind: DriftMonitor
+metadata: {name: m, displayName: M, annotations: {sloengine.dev/owner: ml}}
+spec: {service: digits, metric: s, levels: [model, device], segments: [site], window: 2h, minimum: 0.2, persistence: 2 of 4}
+""",
+    """\
+apiVersion: sloengine.dev/v1
 kind: BurnPolicy
 metadata: {name: p}
 spec: {windows: [{severity: page, long: 1h, short: 5m, factor: 3}]}

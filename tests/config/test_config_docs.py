@@ -10,12 +10,14 @@ from ruamel.yaml import YAML
 
 from sloengine.config.annotations import ANNOTATIONS, UNITS
 from sloengine.config.catalogue import check_catalogue
-from sloengine.config.documents import DOCUMENTS, IndicatorLine
+from sloengine.config.documents import DOCUMENTS, DriftSpec, IndicatorLine
 from sloengine.config.indicators import templates
+from sloengine.config.monitors import INDICES
 from sloengine.config.pace import pace_of
 from sloengine.config.policies import chosen, highest, shipped
 from sloengine.config.sources import DERIVED, TYPES
 from sloengine.model import Matcher, Sli, SliceRule
+from sloengine.monitor import LEVELS, Against, Values
 from sloengine.times import format_duration
 
 TEXT = (Path(__file__).parents[2] / "docs" / "slo.md").read_text(encoding="utf-8")
@@ -42,6 +44,11 @@ def test_every_kind_measure_unit_and_key_is_named() -> None:
         {kind for _, kind in DOCUMENTS},
         DERIVED,
         (f.alias or n for n, f in IndicatorLine.model_fields.items()),
+        (f.alias or n for n, f in DriftSpec.model_fields.items()),
+        LEVELS,
+        Against,
+        Values,
+        INDICES,
     ):
         assert [w for w in words if f"`{w}`" not in TEXT and f"kind: {w}" not in TEXT] == []
     listed = re.search(r"unit of the objective's `value`: ([^|]*) \|", TEXT)
@@ -91,7 +98,7 @@ def test_the_table_of_slow_verdicts_gives_what_the_data_say() -> None:
 
 def test_every_document_of_the_page_lints_without_an_error(tmp_path: Path) -> None:
     blocks = [b for b in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL) if "apiVersion" in b]
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     for number, block in enumerate(blocks):
         (tmp_path / f"{number}.yaml").write_text(block, encoding="utf-8")
     catalogue, problems = check_catalogue([tmp_path])

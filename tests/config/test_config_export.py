@@ -213,6 +213,27 @@ metadata: {name: gone}
 spec: {reason: Decommissioned., where: {device: d9}, start: 2026-03-01T00:00:00+01:00}
 ---
 apiVersion: sloengine.dev/v1
+kind: DriftMonitor
+metadata: {name: scores, displayName: Scores, annotations: {sloengine.dev/owner: ml, sloengine.dev/runbook: r}}
+spec: {service: digits, metric: edge.inference.score, segments: [site], against: pinned, baseline: launch, critical: [brakes]}
+---
+apiVersion: sloengine.dev/v1
+kind: DriftMonitor
+metadata: {name: classes}
+spec:
+  service: digits
+  metric: digits.found
+  values: classes
+  classAttribute: digit
+  levels: [model, version]
+  trailing: 2w
+  window: 1h
+  index: hellinger
+  minimum: 0.123456789
+  falseAlarms: 0.001
+  persistence: 1 of 1
+---
+apiVersion: sloengine.dev/v1
 kind: Indicators
 metadata: {name: all}
 spec:
@@ -228,6 +249,7 @@ def without_places(catalogue: Catalogue) -> Catalogue:
         catalogue,
         slos=tuple(replace(s, source="") for s in catalogue.slos),
         queries=tuple(replace(q, source="") for q in catalogue.queries),
+        monitors=tuple(replace(m, source="") for m in catalogue.monitors),
     )
 
 
@@ -258,6 +280,9 @@ def test_reading_an_export_gives_an_equal_catalogue(found: tuple[dict[str, Any],
 def test_all_indicators_and_our_own_kinds_come_back_too(tmp_path: Path) -> None:
     catalogue = same(REST, tmp_path)
     assert (len(catalogue.slos), len(catalogue.nodes), len(catalogue.exclusions)) == (15, 2, 2)
+    assert [(m.name, m.display_name, m.owner) for m in catalogue.monitors] == [
+        ("scores", "Scores", "ml"), ("classes", "", ""),
+    ]  # fmt: skip
 
 
 def test_every_slo_of_an_export_is_plain_openslo_over_our_metric_sources(tmp_path: Path) -> None:
@@ -271,7 +296,7 @@ def test_every_slo_of_an_export_is_plain_openslo_over_our_metric_sources(tmp_pat
         assert document["metadata"]["annotations"]["sloengine.dev/owner"] == "ml"
 
 
-@pytest.mark.parametrize("kind", ["Inventory", "Exclusion", "BurnPolicy", "Rollout"])
+@pytest.mark.parametrize("kind", ["Inventory", "Exclusion", "DriftMonitor", "BurnPolicy", "Rollout"])
 def test_what_openslo_can_not_say_is_exported_as_our_own_kinds(kind: str, tmp_path: Path) -> None:
     use = REST.replace("{M1", "").replace("by: region", "by: region\n  timeWindow: [{duration: 45d, isRolling: true}]")
     (tmp_path / "a.yaml").write_text(use, encoding="utf-8")
@@ -390,6 +415,7 @@ def folders(draw: st.DrawFn) -> list[dict[str, Any]]:
         words.document(
             "Exclusion", "works", {"reason": words.word(), "where": ['region="x"'], "start": "2026-01-01"}, own
         ),
+        words.document("DriftMonitor", "scores", {"service": "digits", "metric": "s"}, own),
         words.slo("one"),
         words.slo("two"),
     ]
@@ -431,7 +457,7 @@ def test_a_word_of_a_document_is_exported_or_it_is_said_that_it_is_not(
             named += [document.line(path[: i + 1]) for i, key in enumerate(path) if key in ("labels", "annotations")]
             assert word in out or said & set(named), (word, path, file.read_text(encoding="utf-8"))
     for value in made:
-        if value["kind"] in ("SLO", "Service", "Exclusion"):
+        if value["kind"] in ("SLO", "Service", "Exclusion", "DriftMonitor"):
             (metadata,) = [value["metadata"]]
             copies = [d["metadata"] for d in documents(catalogue, kept) if d["kind"] == value["kind"]]
             mine = [m for m in copies if m["name"].partition(".")[0] == metadata["name"]]

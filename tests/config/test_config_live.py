@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sloengine.config.catalogue import check_catalogue
+from sloengine.config.catalogue import catalogue_to_ask_about, check_catalogue
 from sloengine.config.live import Judged, Seen, check_live
 from sloengine.config.settings import StoreSection
 from sloengine.model import Source
@@ -178,6 +178,64 @@ def test_a_service_that_sends_nothing_is_named_although_jobs_of_ours_would_write
         f"8: warning: SLO 'd-accuracy': {said}",
         f"9: warning: SLO 'd-drift': {said}",
     ]
+
+
+MONITOR = """\
+apiVersion: sloengine.dev/v1
+kind: DriftMonitor
+metadata: {name: hits, annotations: {sloengine.dev/owner: ml, sloengine.dev/runbook: r}}
+spec:
+  service: digits
+  metric: camera.frames
+  values: classes
+  classAttribute: digit
+  segments: [site]
+  critical:
+    - brakes
+    - lamps
+"""
+TELLING = {"model": frozenset({"brakes", "lamps"}), "digit": frozenset({"1", "2"}), "site": frozenset({"a"})}
+
+
+@pytest.mark.parametrize(
+    ("case", "known", "said"),
+    [
+        ("all is there", Known(TELLING), []),
+        (
+            "a metric nobody sends",
+            Known(TELLING, metrics=("camera.frame",)),
+            [f"6: no sum metric 'camera.frames' {NEVER}; did you mean 'camera.frame'?"],
+        ),
+        (
+            "a service with a slip of the pen",
+            Known(TELLING, services=("digit",)),
+            [f"6: no sum metric 'camera.frames' {NEVER}; did you mean service 'digit'?"],
+        ),
+        (
+            "classes and segments nobody tells apart",
+            Known(TELLING | {"digit": frozenset({""}), "site": frozenset()}),
+            ["8: nothing of 'camera.frames' carries digit", "9: nothing of 'camera.frames' carries site"],
+        ),
+        (
+            "critical models nobody has heard of",
+            Known(TELLING | {"model": frozenset({"brake", "doors", ""})}),
+            [
+                "11: critical model 'brakes' was not seen; did you mean 'brake'?",
+                "12: critical model 'lamps' was not seen; seen: brake, doors",
+            ],
+        ),
+        ("more models than can be looked at", Known(TELLING | {"model": frozenset()}, cut=frozenset({"model"})), []),
+    ],
+)
+def test_what_a_monitor_watches_and_the_store_does_not_have_is_a_warning_at_its_line(
+    case: str, known: Known, said: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(MONITOR, encoding="utf-8")
+    catalogue, places, problems = catalogue_to_ask_about([tmp_path])
+    assert problems == []
+    found = [str(p) for p in check_live(catalogue, known, places)]
+    start = f"{tmp_path / 'a.yaml'}:"
+    assert found == [start + line.replace(": ", ": warning: DriftMonitor 'hits': ", 1) for line in said], case
 
 
 # --- with a real store

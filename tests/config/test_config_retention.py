@@ -13,7 +13,7 @@ from sloengine.jobs.roll_up import RETENTION
 
 MIGRATIONS = Path(indicators.__file__).parents[1] / "store" / "migrations"
 DAY = timedelta(days=1)
-COUNTED = ("count_minutes", "count_hour_minutes", "count_hours", "count_days")
+COUNTED = ("count_minutes", "count_hour_minutes", "count_hours", "count_days", "histogram_hours")
 SOURCES = {
     "predictions": (predictions.KEPT, ("predictions", "prediction_places", "labels")),
     "label.lag": (predictions.KEPT, ("predictions", "labels")),
