@@ -17,6 +17,7 @@ from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make
 from sloengine.jobs.drift_look import STORED, Look, look, write
 from sloengine.jobs.marks import mark_name, move_marks, read_marks
 from sloengine.jobs.transition import leads
+from sloengine.jobs.watched import past_is_owed
 from sloengine.monitor import Against, DriftMonitor, Values
 from sloengine.state.database import transaction
 from sloengine.times import unix_ms, utc
@@ -37,6 +38,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def watch(engine: Deps, now: datetime) -> list[Look]:
     """Make the looks that are due; those that were made. A monitor that fails stops no other and is shown as a problem."""
     made: list[Look] = []
+    if engine.counted_until is None:
+        # Nothing is rolled up yet.
+        return made
     with transaction(engine.state) as connection:
         if not leads(engine, connection, now):
             return made
@@ -86,10 +90,8 @@ def _due(engine: Deps, monitor: DriftMonitor, now: datetime) -> Iterator[datetim
     start = min(done, max(begin, _floor(touched.since, monitor.window))) if touched.since else done
     # Both at once: what was touched is owed from here on, wherever this turn ends.
     move_marks(engine, {mark: start, seen: touched.newest})
-    end, last = start + monitor.window, _floor(now - SETTLE, monitor.window)
-    if engine.counted_until is not None:
-        # What is not rolled up yet can't be looked at.
-        last = min(last, _floor(engine.counted_until - SETTLE, monitor.window))
+    # What is not rolled up yet can't be looked at.
+    end, last = start + monitor.window, _floor(min(now, engine.counted_until or EPOCH) - SETTLE, monitor.window)
     while end <= last:
         yield end
         end += monitor.window
@@ -150,7 +152,7 @@ def keep_baseline(
 
     While a finding of the monitor is open it is not renewed: drift must not become what is normal.
     """
-    if monitor.against is Against.PINNED:
+    if monitor.against is Against.PINNED or past_is_owed(engine, monitor.metric):
         return None
     made = _previous(engine, monitor, now) if monitor.against is Against.PREVIOUS else _trailing(engine, monitor, now)
     if made is None:
@@ -163,13 +165,11 @@ def keep_baseline(
 
 def _trailing(engine: Deps, monitor: DriftMonitor, now: datetime) -> Made | None:
     oldest, midnight = now - monitor.trailing - DAY, _floor(now - SETTLE, DAY)
-    made = engine.store.rows("drift_baseline_tried", monitor=monitor.name, kind=Against.TRAILING.value)
-    last = utc(made[0]["Last"]) if made and made[0]["Found"] else None
-    if last is not None and (last >= midnight or open_findings(engine, monitor)):
+    last, waits = _made(engine, monitor, Against.TRAILING, now)
+    if waits or (last is not None and (last >= midnight or open_findings(engine, monitor))):
         return None
-    known = [
-        utc(row["Begin"]) for row in engine.store.rows("drift_first", **_asked(monitor), oldest=oldest) if row["Found"]
-    ]
+    rows = engine.store.rows("drift_first", **_asked(monitor), oldest=oldest)
+    known = [utc(row["Begin"]) for row in rows if row["Found"]]
     if not known:
         return None
     first = _floor(min(known) + monitor.window - timedelta(microseconds=1), monitor.window)
@@ -179,6 +179,13 @@ def _trailing(engine: Deps, monitor: DriftMonitor, now: datetime) -> Made | None
     if end > now - SETTLE or (last is not None and end <= last):
         return None
     return Made(Against.TRAILING.value, (begin, end), author="sloengine", reason="trailing window")
+
+
+def _made(engine: Deps, monitor: DriftMonitor, kind: Against, now: datetime) -> tuple[datetime | None, bool]:
+    """Where the last good baseline ends, and whether the next must wait: one that was refused is tried again after an hour."""
+    row = engine.store.rows("drift_baseline_tried", monitor=monitor.name, kind=kind.value)[0]
+    waits = bool(row["Refused"]) and now - utc(row["Tried"]) < HOUR
+    return (utc(row["Last"]) if row["Found"] else None), waits
 
 
 def _previous(engine: Deps, monitor: DriftMonitor, now: datetime) -> Made | None:
@@ -192,8 +199,8 @@ def _previous(engine: Deps, monitor: DriftMonitor, now: datetime) -> Made | None
     if not pairs:
         return None
     newest = max(first for _, _, first in pairs)
-    made = engine.store.rows("drift_baseline_tried", monitor=monitor.name, kind=Against.PREVIOUS.value)
-    if made and made[0]["Found"] and utc(made[0]["Last"]) >= newest:
+    last, waits = _made(engine, monitor, Against.PREVIOUS, now)
+    if waits or (last is not None and last >= _floor(newest, monitor.window)):
         return None
     oldest = min(first for _, _, first in pairs if first > newest - monitor.trailing)
     stands_for = {old: new for old, new, _ in pairs}

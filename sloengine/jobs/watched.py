@@ -44,6 +44,13 @@ def fold_watched(engine: Deps, touched: Collection[datetime], now: datetime, rev
         move_marks(engine, {name: max(left[name], behind) for name in names})
 
 
+def past_is_owed(engine: Deps, metric: str) -> bool:
+    """Whether hours of a metric that was newly watched are still being folded."""
+    measures = {measure for measure in watched(engine.catalogue.monitors) if measure == metric}
+    marks = read_marks(engine, LEFT)
+    return any(marks.get(mark_name(LEFT, measure), EPOCH) > EPOCH for measure in measures)
+
+
 def _left(engine: Deps, names: Iterable[str], now: datetime) -> dict[str, datetime]:
     """What is left of each; of a measure that was not watched until now, all. While nobody watches, hours fall behind."""
     marks = read_marks(engine, LEFT)

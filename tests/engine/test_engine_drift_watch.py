@@ -12,6 +12,7 @@ from engine_rig import Rig
 
 from sloengine import jobs
 from sloengine.jobs.drift import SETTLE, watch
+from sloengine.jobs.drift_look import Look
 from sloengine.monitor import Against, DriftMonitor
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -40,9 +41,14 @@ class Fleet:
 
     def look(self, at: datetime) -> list[datetime]:
         """Ends of the windows that are looked at when the hour that begins at ``at`` has ended."""
-        made = watch(self.rig.deps, at + HOUR + SETTLE + timedelta(minutes=1))
+        made = self.watch(at + HOUR + SETTLE + timedelta(minutes=1))
         assert self.rig.deps.drift_problems == []
         return [found.end for found in made]
+
+    def watch(self, now: datetime) -> list[Look]:
+        """All that came is rolled up."""
+        self.rig.deps.counted_until = now
+        return watch(self.rig.deps, now)
 
     def alerts(self) -> list[tuple[str, str, dict[str, str]]]:
         jobs.deliver(self.rig.deps)
@@ -164,14 +170,14 @@ def test_late_telemetry_has_its_window_and_those_after_it_looked_at_again(rig: R
     fleet.hours.revision = int((at + 6 * HOUR + timedelta(minutes=10)).timestamp() * 1000)
     fleet.hours.explicit(Device("late", region="us"), late, fleet.dice.multinomial(200, CALM))
     fleet.hours.flush()
-    again = [found.end for found in watch(rig.deps, at + 6 * HOUR + timedelta(minutes=20))]
+    again = [found.end for found in fleet.watch(at + 6 * HOUR + timedelta(minutes=20))]
     assert again == [late + n * HOUR for n in range(1, 5)]
     after = rig.rows(
         "SELECT WindowEnd, max(Revision) AS R, sum(N) AS N FROM drift_verdicts FINAL GROUP BY WindowEnd ORDER BY WindowEnd"
     )
     changed = [b["WindowEnd"] for a, b in zip(before, after, strict=True) if a["N"] != b["N"]]
     assert changed == [late + HOUR]
-    assert watch(rig.deps, at + 6 * HOUR + timedelta(minutes=21)) == []
+    assert fleet.watch(at + 6 * HOUR + timedelta(minutes=21)) == []
 
 
 def test_looks_that_are_owed_go_on_where_the_last_turn_ended(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
