@@ -309,7 +309,7 @@ def _with_engine(action: Callable[[Deps, datetime], Outcome]) -> Outcome:
         return action(deps, clock())
 
 
-app.add_typer(cli_drift.commands(_tell), name="drift")
+app.add_typer(cli_drift.commands(_tell, lambda action, json_: _tell(_with_engine(action), json_)), name="drift")
 cli_slices.register(
     app,
     lambda action, json_: _tell(_with_engine(action), json_),

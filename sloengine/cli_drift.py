@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sloengine.jobs import Deps
     from sloengine.tools.outcome import Outcome
 
+    Action = Callable[[Deps, datetime], Outcome]
+
+Name = Annotated[str, typer.Argument(help="Name of a drift monitor.", metavar="MONITOR")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 File = Annotated[Path, typer.Argument(help="A histogram as JSON.", show_default=False)]
 
 
-def commands(tell: Callable[[Outcome, bool], None]) -> typer.Typer:
-    """The group; ``tell`` prints what a tool found and exits with its code."""
+def commands(tell: Callable[[Outcome, bool], None], act: Callable[[Action, bool], None]) -> typer.Typer:
+    """The group; ``tell`` prints what a tool found and exits with its code, ``act`` runs one on an engine of these settings."""
     app = typer.Typer(no_args_is_help=True, help="Drift of prediction histograms.", rich_markup_mode=None)
 
     @app.callback()
@@ -32,7 +39,7 @@ def commands(tell: Callable[[Outcome, bool], None]) -> typer.Typer:
         power: Annotated[
             float, typer.Option(help="Probability with which the smallest detectable PSI is found.", min=0.5, max=0.999)
         ] = 0.8,
-        json_: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+        json_: Json = False,
     ) -> None:
         """Compare a histogram with its baseline, both from files; no store is needed.
 
@@ -44,5 +51,63 @@ def commands(tell: Callable[[Outcome, bool], None]) -> typer.Typer:
         from sloengine.tools.drift_compare import run_compare
 
         tell(run_compare(baseline, current, Rule(alpha=alpha, psi=min_psi, power=power)), json_)
+
+    @app.command()
+    def run(
+        name: Name,
+        *,
+        at: Annotated[
+            str | None,
+            typer.Option(help="Look at the window that ended last before this moment (UTC); now if not set."),
+        ] = None,
+        json_: Json = False,
+    ) -> None:
+        """Look at a monitor's newest window now: what drifts, and what could not be told.
+
+        The engine looks on its own whenever a window has ended, and tells people; this tells you alone. Exits 1 if something
+        drifts, 2 if the monitor has no baseline yet, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.drift_run import run_drift
+        from sloengine.tools.progress import bar
+
+        with bar("making the baseline") as progress:
+            act(lambda deps, now: run_drift(deps, name, now, at=at, progress=progress), json_)
+
+    app.add_typer(_baselines(act), name="baseline")
+    return app
+
+
+def _baselines(act: Callable[[Action, bool], None]) -> typer.Typer:
+    app = typer.Typer(no_args_is_help=True, help="What is normal: list baselines, pin one.", rich_markup_mode=None)
+
+    @app.command("list")
+    def list_(name: Name, *, json_: Json = False) -> None:
+        """List every version of a monitor's baselines: made of what, by whom, why, and how good it is."""
+        from sloengine.tools.drift_baseline import list_baselines
+
+        act(lambda deps, _: list_baselines(deps, name), json_)
+
+    @app.command()
+    def pin(
+        name: Name,
+        called: Annotated[str, typer.Argument(help="What to call the baseline.", metavar="BASELINE")],
+        *,
+        begin: Annotated[str, typer.Option("--from", help="Where it begins (UTC), such as 2026-11-20.")],
+        end: Annotated[str, typer.Option("--to", help="Where it ends (UTC).")],
+        author: Annotated[str, typer.Option(help="Who pins it.")],
+        reason: Annotated[str, typer.Option(help="Why these hours are normal.")],
+        json_: Json = False,
+    ) -> None:
+        """Keep a span of telemetry as a named baseline, with its bins, for monitors that say 'against: pinned'.
+
+        It is never rewritten; pinning the same name again makes a newer version. Exits 1 if it is refused (too few hours or
+        events), 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.drift_baseline import Pin, pin_baseline
+        from sloengine.tools.progress import bar
+
+        pinned = Pin(called, begin, end, author, reason)
+        with bar("adding up hours") as progress:
+            act(lambda deps, now: pin_baseline(deps, name, pinned, now, progress), json_)
 
     return app

@@ -130,6 +130,11 @@ def _asked(monitor: DriftMonitor) -> dict[str, object]:
     return {"measure": monitor.metric, "service": monitor.service, "classes": monitor.values is Values.CLASSES}
 
 
+def window_before(moment: datetime, monitor: DriftMonitor) -> datetime:
+    """Where the last window ends that ends by then."""
+    return _floor(moment, monitor.window)
+
+
 def _floor(moment: datetime, window: timedelta) -> datetime:
     return moment - (moment - EPOCH) % window
 

@@ -208,12 +208,13 @@ def _evidence(look: Look, finding: Finding) -> dict[str, object]:
         "told": finding.told,
         "exceeding": finding.exceeding,
         "members": [
-            {"series": _name(s), "effect": s.effect, "p": s.p, "events": s.n} for s in finding.members[:MEMBERS_SHOWN]
+            {"series": name_of(s), "effect": s.effect, "p": s.p, "events": s.n} for s in finding.members[:MEMBERS_SHOWN]
         ],
     }
 
 
-def _name(seen: Seen) -> str:
+def name_of(seen: Seen) -> str:
+    """A series in words."""
     names = dict(zip(("model", "version", "region", "device"), seen.path, strict=False))
     if seen.segment:
         names[seen.segment[0]] = seen.segment[1]
@@ -223,7 +224,7 @@ def _name(seen: Seen) -> str:
 def _summary(look: Look, finding: Finding) -> str:
     shown = finding.head or finding.members[0]
     parts = f"; {finding.exceeding} of {finding.told} parts that could be told drift" if finding.told else ""
-    return f"{look.monitor.index.upper()} {shown.effect:.3g} beyond chance in {_name(shown)} ({shown.n:,.0f} events){parts}"
+    return f"{look.monitor.index.upper()} {shown.effect:.3g} beyond chance in {name_of(shown)} ({shown.n:,.0f} events){parts}"
 
 
 def _annotations(look: Look, finding: Finding, labels: Mapping[str, str]) -> dict[str, str]:
