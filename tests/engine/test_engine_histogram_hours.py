@@ -21,12 +21,11 @@ from sloengine.monitor import DriftMonitor
 from sloengine.rollup.plan import floor_hour
 from sloengine.tools.backfill import run_backfill
 
-BEGIN, DAY = datetime(2026, 3, 1, tzinfo=UTC), timedelta(days=1)
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 SCORE, LATENCY = "edge.inference.score", "edge.inference.duration"
 BOUNDS = ((0.25, 0.5, 0.75), (0.1, 0.5, 0.9, 0.99))
 Key = tuple[str, str, str]
 Grid = tuple[int, tuple[float, ...]]
-Sides = dict[str, dict[int, float]]
 NAMES = ["Measure", "GatewayId", "DeviceId"]
 COLUMNS = [*NAMES, "Minute", "Scale", "Bounds", "Zero", "Buckets", "Negative", "Items", "Revision"]
 Hours = dict[tuple[Key, Grid, datetime], tuple[float, dict[int, float], dict[int, float], int]]
@@ -138,6 +137,32 @@ def test_hours_are_plain_sums_over_minutes_with_late_data_and_restatements(rig: 
     before = rig.revisions("histogram_hours")
     fold_histogram_hours(rig.store, hours, 99, [SCORE, LATENCY])
     assert rig.revisions("histogram_hours") == before
+
+
+def test_arrays_are_dense_and_of_explicit_buckets_whole(rig: Rig) -> None:
+    """Buckets that nothing fell into all hour long: a random hour has none."""
+    explicit, exponential = [0, [0.1, 0.2, 0.3], 0.0], [3, [], 2.0]
+    minutes = [
+        ("inside", explicit, {1: 2.0}, {}),
+        ("inside", explicit, {2: 1.0}, {}),
+        ("ends", explicit, {3: 4.0}, {}),
+        ("apart", exponential, {-7: 1.0}, {5: 1.0}),
+        ("apart", exponential, {-4: 3.0}, {2: 6.0}),
+        ("below", exponential, {}, {-1: 1.0}),
+    ]
+    rows = [
+        [SCORE, "gw", device, BEGIN + n * MINUTE, *grid, above, below, 1, 1]
+        for n, (device, grid, above, below) in enumerate(minutes)
+    ]
+    rig.store.insert("histogram_minutes", COLUMNS, rows)
+    fold_histogram_hours(rig.store, [BEGIN], 1, [SCORE])
+    found = rig.rows("SELECT DeviceId, First, Counts, NegativeFirst, Negatives FROM histogram_hours ORDER BY DeviceId")
+    assert [tuple(row.values()) for row in found] == [
+        ("apart", -7, [1, 0, 0, 3], 2, [6, 0, 0, 1]),
+        ("below", 0, [], -1, [1]),
+        ("ends", 0, [0, 0, 0, 4], 0, []),
+        ("inside", 0, [0, 2, 1, 0], 0, []),
+    ]
 
 
 def test_a_revised_minute_rewrites_its_own_row_and_no_other_and_an_emptied_key_stays_settled(rig: Rig) -> None:
