@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial import distance
 
 from sloengine.evaluate.drift import indices
@@ -119,6 +119,10 @@ def test_scipy_gives_the_same_on_the_same_bins(pair: tuple[Any, Any]) -> None:
     base, now = pair
     places = np.arange(len(base))
     assert js(base, now) == pytest.approx(distance.jensenshannon(base, now), abs=1e-7)
+    p, q = base / base.sum(), now / now.sum()
+    assert hellinger(base, now) == pytest.approx(distance.euclidean(np.sqrt(p), np.sqrt(q)) / math.sqrt(2), abs=1e-9)
+    p, q = (base + 0.5) / (base + 0.5).sum(), (now + 0.5) / (now + 0.5).sum()
+    assert psi(base, now) == pytest.approx(np.sum(special.rel_entr(p, q) + special.rel_entr(q, p)), abs=1e-9)
     # Values that lie at a bin's upper edge, whose distance the bins hide nothing of.
     moved = stats.wasserstein_distance(places, places, base, now)
     steps = np.repeat(np.arange(len(base) + 1.0), 2)[1:-1]
@@ -131,6 +135,14 @@ def test_scipy_gives_the_same_on_the_same_bins(pair: tuple[Any, Any]) -> None:
         statistic, freedom = chi2(base, now)
         assert (float(statistic), int(freedom)) == (pytest.approx(expected.statistic, abs=1e-6), expected.dof)
         assert indices.chi2_p(statistic, freedom) == pytest.approx(expected.pvalue, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ks_of_bins_is_scipys_of_values_that_lie_at_their_places(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    base, now = dice.integers(0, 30, (2, 9))
+    found = stats.ks_2samp(np.repeat(np.arange(9), base), np.repeat(np.arange(9), now), method="asymp")
+    assert ks(base.astype(float), now.astype(float)) == pytest.approx(found.statistic, abs=1e-12)
 
 
 @given(pairs())
