@@ -56,6 +56,8 @@ bench: setup ## print ratios measured side by side and write bench.json
 constraints: setup ## resolve and pin every dependency anew, with hashes and without registry addresses
 	.venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
 		--no-emit-find-links --no-emit-trusted-host --extra server --extra dev -o constraints.txt pyproject.toml
+	.venv/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host -o tests/bench/evidently.txt tests/bench/evidently.in
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf .build .bin .sloengine .pytest_cache .mypy_cache .ruff_cache

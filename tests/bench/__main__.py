@@ -6,7 +6,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-MODULES = ("edge", "embedded_insert", "slo_windows", "roll_up_spans", "late_day", "drift_fleet", "fault_to_page")
+MODULES = (
+    "edge",
+    "embedded_insert",
+    "slo_windows",
+    "roll_up_spans",
+    "late_day",
+    "drift_compare",
+    "drift_fleet",
+    "fault_to_page",
+)
 
 
 # Benchmarks share a rig as tests do, by its plain name; engines in processes of their own are handed this path.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 from scipy.spatial import distance
 
 from sloengine.evaluate.drift import indices
@@ -37,13 +38,20 @@ def test_the_digits_of_the_worked_example() -> None:
     assert (float(statistic), int(freedom)) == (pytest.approx(46.63918534, abs=1e-8), 6)
 
 
+def apart(n: int, m: int) -> tuple[Any, Any]:
+    """Two samples of which every value has a bin of its own."""
+    first = np.random.default_rng(n).permutation(n + m) < n
+    return first.astype(float), (~first).astype(float)
+
+
 @pytest.mark.parametrize(
     ("n", "m", "seen", "p"),
     [(10, 10, 0.5, 0.167821), (100, 100, 0.2, 0.0363843), (1000, 1000, 0.06, 0.0546267), (100, 10**4, 0.15, 0.0207951)],
 )
 def test_the_exact_p_of_ks(n: int, m: int, seen: float, p: float) -> None:
-    assert ks_p(seen, n, m) == pytest.approx(p, rel=5e-6)
-    assert ks_p(seen, m, n) == pytest.approx(p, rel=5e-6)
+    base, now = apart(n, m)
+    assert ks_p(seen, base, now) == pytest.approx(p, rel=5e-6)
+    assert ks_p(seen, now, base) == pytest.approx(p, rel=5e-6)
 
 
 @pytest.mark.parametrize(("n", "m"), [(7, 7), (5, 12), (30, 41)])
@@ -52,17 +60,58 @@ def test_the_exact_p_of_ks_is_that_of_scipy(n: int, m: int) -> None:
     for _ in range(20):
         a, b = dice.normal(size=n), dice.normal(0.5, size=m)
         found = stats.ks_2samp(a, b, method="exact")
-        assert ks_p(float(found.statistic), n, m) == pytest.approx(found.pvalue, rel=1e-9, abs=1e-12)
+        assert ks_p(float(found.statistic), *apart(n, m)) == pytest.approx(found.pvalue, rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize(("n", "m", "seen"), [(4000, 5000, 0.03), (500, 40_000, 0.06)])
-def test_where_it_is_not_counted_out_the_p_of_ks_is_near_the_exact_one(
-    n: int, m: int, seen: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(indices, "EXACT_STEPS", math.inf)
-    exact = ks_p(seen, n, m)
-    monkeypatch.setattr(indices, "EXACT_STEPS", 0)
-    assert ks_p(seen, n, m) == pytest.approx(exact, rel=0.1)
+@pytest.mark.parametrize(
+    ("base", "now"),
+    [([4, 0, 1], [1, 1, 3]), ([2, 2, 2], [1, 3, 0]), ([1, 4, 0, 1, 0, 1], [0, 1, 1, 0, 3, 1]), ([3, 0], [1, 7])],
+)
+def test_on_bins_the_p_of_ks_is_the_share_of_all_ways_to_deal_events(base: list[int], now: list[int]) -> None:
+    """Every way is counted one by one."""
+    sides = np.array([base, now], dtype=float)
+    seen = float(ks(*sides))
+    values = np.repeat(np.arange(len(base)), np.sum([base, now], axis=0))
+    ways = list(itertools.combinations(range(len(values)), sum(base)))
+    reached = 0
+    for way in ways:
+        dealt_to = np.isin(np.arange(len(values)), way)
+        first, second = (np.bincount(values[mask], minlength=len(base)) for mask in (dealt_to, ~dealt_to))
+        reached += float(ks(first.astype(float), second.astype(float))) >= seen - 1e-9
+    assert ks_p(seen, *sides) == pytest.approx(reached / len(ways), rel=1e-9)
+
+
+@pytest.mark.parametrize("bins", [3, 8, 20])
+def test_on_few_bins_the_p_of_ks_is_as_small_as_it_should_be(bins: int) -> None:
+    """That of raw samples is below 0.05 in 2 % of pairs over eight bins."""
+    dice, rounds = np.random.default_rng(bins), 1500
+    base, now = (dice.multinomial(n, np.full(bins, 1 / bins), size=rounds).astype(float) for n in (400, 900))
+    p = [ks_p(float(ks(b, c)), b, c) for b, c in zip(base, now, strict=True)]
+    assert 0.035 < np.mean(np.array(p) <= 0.05) < 0.065
+
+
+def test_the_p_of_ks_is_that_of_chance_dealt_out_for_any_sizes() -> None:
+    dice = np.random.default_rng(8)
+    for n, m, bins in [(50, 1000, 64), (1, 30, 5), (3000, 200, 9), (10**6, 10**6, 30), (10**12, 70, 12)]:
+        shares = dice.dirichlet(np.full(bins, 2.0))
+        base, now = (dice.multinomial(size, shares).astype(float) for size in (n, m))
+        seen = float(ks(base, now))
+        by_chance = ks(*indices.dealt(base, now, rounds=4000, seed=2))
+        assert ks_p(seen, base, now) == pytest.approx(indices.chance(by_chance, seen), abs=0.03)
+
+
+def test_of_more_events_than_the_lattice_holds_the_p_of_ks_is_nearly_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, now = REFERENCE * 40, (REFERENCE * 39 + CURRENT) * 2
+    exact = ks_p(float(ks(base, now)), base, now)
+    monkeypatch.setattr(indices, "LATTICE_MAX", 10_000)
+    assert ks_p(float(ks(base, now)), base, now) == pytest.approx(exact, rel=0.03)
+    assert 0.1 < exact < 0.9
+
+
+def test_the_p_of_ks_far_out_is_small_and_above_nothing() -> None:
+    assert 0 < ks_p(float(ks(REFERENCE * 3, CURRENT)), REFERENCE * 3, CURRENT) < 1e-7
+    assert ks_p(1.0, *np.array([[500.0, 0, 0], [0, 0, 400.0]])) < 1e-100
+    assert ks_p(0.5, *np.array([[0.0, 0], [3, 4]])) == 1
 
 
 @given(pairs())
@@ -70,6 +119,10 @@ def test_scipy_gives_the_same_on_the_same_bins(pair: tuple[Any, Any]) -> None:
     base, now = pair
     places = np.arange(len(base))
     assert js(base, now) == pytest.approx(distance.jensenshannon(base, now), abs=1e-7)
+    p, q = base / base.sum(), now / now.sum()
+    assert hellinger(base, now) == pytest.approx(distance.euclidean(np.sqrt(p), np.sqrt(q)) / math.sqrt(2), abs=1e-9)
+    p, q = (base + 0.5) / (base + 0.5).sum(), (now + 0.5) / (now + 0.5).sum()
+    assert psi(base, now) == pytest.approx(np.sum(special.rel_entr(p, q) + special.rel_entr(q, p)), abs=1e-9)
     # Values that lie at a bin's upper edge, whose distance the bins hide nothing of.
     moved = stats.wasserstein_distance(places, places, base, now)
     steps = np.repeat(np.arange(len(base) + 1.0), 2)[1:-1]
@@ -82,6 +135,14 @@ def test_scipy_gives_the_same_on_the_same_bins(pair: tuple[Any, Any]) -> None:
         statistic, freedom = chi2(base, now)
         assert (float(statistic), int(freedom)) == (pytest.approx(expected.statistic, abs=1e-6), expected.dof)
         assert indices.chi2_p(statistic, freedom) == pytest.approx(expected.pvalue, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ks_of_bins_is_scipys_of_values_that_lie_at_their_places(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    base, now = dice.integers(0, 30, (2, 9))
+    found = stats.ks_2samp(np.repeat(np.arange(9), base), np.repeat(np.arange(9), now), method="asymp")
+    assert ks(base.astype(float), now.astype(float)) == pytest.approx(found.statistic, abs=1e-12)
 
 
 @given(pairs())

@@ -12,8 +12,10 @@ from sloengine.evaluate.drift import indices
 from sloengine.evaluate.drift.histogram import Floats, Histogram, Pair, Unusable, shared
 from sloengine.evaluate.drift_index import EXPECTED_MIN, merged
 
-ROUNDS, SEED = 4999, 1
-"""Of what chance alone would show: the smallest p is 1 in 5,000, and the same histograms always give the same."""
+SEED = 1
+FULL = 50.0
+"""Events that every bin must expect before the limits of PSI, Jensen-Shannon and Hellinger hold: below, as many as ten times
+alpha are found without drift (docs/drift-shown.md)."""
 
 
 class Verdict(StrEnum):
@@ -33,6 +35,8 @@ class Rule:
     """Smallest PSI that matters."""
     power: float = 0.8
     """Probability with which the smallest detectable PSI would be found."""
+    rounds: int = 4999
+    """How often events are dealt out anew to see what chance alone would show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,20 @@ class Compared:
 
 
 NAMES = ("psi", "ks", "js", "wasserstein", "hellinger", "chi2")
+Index = Callable[[Floats, Floats], Floats]
+LIMITS: Mapping[str, tuple[Index, Index, float]] = {
+    "psi": (indices.psi, lambda b, c: _tending(indices.psi(b, c), b, c), FULL),
+    "js": (indices.js, lambda b, c: _tending(8 * indices.js(b, c) ** 2, b, c), FULL),
+    "hellinger": (indices.hellinger, lambda b, c: _tending(8 * indices.hellinger(b, c) ** 2, b, c), FULL),
+    # Pearson's is near its limit already at five events in every bin (Cochran 1954).
+    "chi2": (lambda b, c: indices.chi2(b, c)[0], lambda b, c: indices.chi2_p(*indices.chi2(b, c)), EXPECTED_MIN),
+}
+"""Index, its p in the limit of many events, and the events that every bin must expect before that may be used."""
+
+
+def _tending(size: Floats, base: Floats, now: Floats) -> Floats:
+    bins = int(np.count_nonzero(base + now))
+    return indices.divergence_p(size, base.sum(), now.sum(), bins)
 
 
 def compare(baseline: Histogram, current: Histogram, rule: Rule = Rule()) -> Compared:
@@ -76,7 +94,7 @@ def compare(baseline: Histogram, current: Histogram, rule: Rule = Rule()) -> Com
         return nothing((n, m), Verdict.NOT_ENOUGH_DATA, f"{empty} holds no events", bins=pair.bins)
     if pair.bins < 2:
         return nothing((n, m), Verdict.REFUSED, "one bin holds everything: nothing in it could be told apart", bins=1)
-    readings = _readings(pair)
+    readings = _readings(pair, rule.rounds)
     smallest, psi = _smallest(pair, rule), readings["psi"]
     verdict, reason = _verdict(psi, smallest, rule)
     hidden = None
@@ -100,48 +118,53 @@ def nothing(n: tuple[float, float], verdict: Verdict, reason: str, bins: int = 0
     return Compared(n, bins, dict.fromkeys(NAMES), None, None, None, verdict, reason)
 
 
-def _readings(pair: Pair) -> dict[str, Reading]:
+def _readings(pair: Pair, rounds: int) -> dict[str, Reading]:
     """Of those indices that apply."""
     base, now = pair.baseline, pair.current
-    n, m = base.sum(keepdims=True), now.sum(keepdims=True)
-    by_chance = indices.dealt(base, now, rounds=ROUNDS, seed=SEED)
-    pooled = base + now
-    held = pooled[pooled > 0] * np.minimum(n, m) / (n + m)
-    # The limits hold where every bin expects five events (Cochran 1954); elsewhere chance is counted out.
-    sparse = bool(held.size and held.min() < EXPECTED_MIN)
-    bins = int(np.count_nonzero(pooled))
-
-    def reading(value: float, index: Callable[[Floats, Floats], Floats], limit: Callable[[], Floats]) -> Reading:
-        return Reading(value, indices.chance(index(*by_chance), value) if sparse else float(np.squeeze(limit())))
-
-    def divergence(index: Callable[[Floats, Floats], Floats], times: float = 0.0) -> Reading:
+    by_chance = indices.dealt(base, now, rounds=rounds, seed=SEED)
+    found = {}
+    for name, (index, _, _) in LIMITS.items():
         value = float(index(base, now))
-        size = times * value**2 if times else value
-        return reading(value, index, lambda: indices.divergence_p(np.asarray(size), n, m, bins))
-
-    statistic, freedom = indices.chi2(base, now)
-    found = {
-        "psi": divergence(indices.psi),
-        "js": divergence(indices.js, 8.0),
-        "hellinger": divergence(indices.hellinger, 8.0),
-        "chi2": reading(
-            float(statistic), lambda b, c: indices.chi2(b, c)[0], lambda: indices.chi2_p(statistic, freedom)
-        ),
-    }
+        found[name] = Reading(value, _p(name, value, (base, now), by_chance))
     if pair.edges is not None:
         edges, distance = pair.edges, float(indices.ks(base, now))
-        found["ks"] = Reading(distance, indices.ks_p(distance, float(base.sum()), float(now.sum())))
+        found["ks"] = Reading(distance, indices.ks_p(distance, base, now))
         moved = float(indices.wasserstein(base, now, edges))
         found["wasserstein"] = Reading(moved, indices.chance(indices.wasserstein(*by_chance, edges), moved))
     return found
 
 
+def _p(name: str, value: float, sides: tuple[Floats, Floats], by_chance: tuple[Floats, Floats]) -> float:
+    index, limit, enough = LIMITS[name]
+    expected = _expected(*sides)
+    if expected >= enough:
+        return float(limit(*sides))
+    p = indices.chance(index(*by_chance), value)
+    full = sides if expected >= EXPECTED_MIN else _joined(*sides)
+    # Of a value that none of the deals reached they tell no more; bins that are full enough may.
+    unreached = p <= 1 / (1 + len(by_chance[0]))
+    return min(p, float(limit(*full))) if unreached and full else p
+
+
+def _expected(base: Floats, now: Floats) -> float:
+    """Events that the emptiest bin expects at the smaller of both sizes, of those that hold any."""
+    pooled = base + now
+    return float(pooled[pooled > 0].min() * min(base.sum(), now.sum()) / pooled.sum())
+
+
+def _joined(base: Floats, now: Floats) -> tuple[Floats, Floats] | None:
+    """Over bins that are full enough; None if there aren't two."""
+    joined = merged(base.tolist(), now.tolist())
+    return (np.array(joined[0]), np.array(joined[1])) if len(joined[0]) > 1 else None
+
+
 def _smallest(pair: Pair, rule: Rule) -> float | None:
     """Over the bins that are full enough to show anything."""
-    bins = len(merged(pair.baseline.tolist(), pair.current.tolist())[0])
-    if bins < 2:
+    joined = _joined(pair.baseline, pair.current)
+    if joined is None:
         return None
-    return indices.smallest_psi(float(pair.baseline.sum()), float(pair.current.sum()), bins, rule.alpha, rule.power)
+    n, m = float(pair.baseline.sum()), float(pair.current.sum())
+    return indices.smallest_psi(n, m, len(joined[0]), rule.alpha, rule.power)
 
 
 def _outside(pair: Pair) -> dict[str, tuple[float, float]] | None:
