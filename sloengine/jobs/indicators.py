@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sloengine.evaluate.drift_index import band, drift_index
+from sloengine.evaluate.drift.hourly import band, drift_index
 from sloengine.evaluate.retrain import Cadence, confirmations, deployments, judge_day
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.derive import Derived, settle

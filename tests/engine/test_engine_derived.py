@@ -15,7 +15,7 @@ import pytest
 from engine_rig import BASE, HOUR, MINUTE, SERVICE, Rig, slo
 
 from sloengine.errors import StoreError, StoreUnavailable
-from sloengine.evaluate.drift_index import band, drift_index
+from sloengine.evaluate.drift.hourly import band, drift_index
 from sloengine.jobs.burning import derive_burning
 from sloengine.jobs.fold import Corrections, Run
 from sloengine.jobs.indicators import derive_drift, derive_retrain

@@ -223,6 +223,14 @@ def grouped(base: Floats, n: Floats, m: Floats) -> tuple[Ints, Ints]:
     return groups, done
 
 
+def full_bins(baseline: Floats, current: Floats) -> tuple[Floats, Floats]:
+    """One pair's bins joined until they are full, shapes (k,); none if there are too few events for one."""
+    base, now = baseline[None, :], current[None, :]
+    groups, bins = grouped(base, now.sum(axis=1), base.sum(axis=1))
+    size = int(bins[0])
+    return _summed(base, groups)[0, :size], _summed(now, groups)[0, :size]
+
+
 def _summed(counts: Floats, groups: Ints) -> Floats:
     """Counts joined as their groups say; shape (S, B), those that are not used are 0."""
     size, bins = counts.shape

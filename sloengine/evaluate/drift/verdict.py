@@ -9,8 +9,8 @@ from enum import StrEnum
 import numpy as np
 
 from sloengine.evaluate.drift import indices
+from sloengine.evaluate.drift.fleet import EXPECTED_MIN, full_bins
 from sloengine.evaluate.drift.histogram import Floats, Histogram, Pair, Unusable, shared
-from sloengine.evaluate.drift_index import EXPECTED_MIN, merged
 
 SEED = 1
 FULL = 50.0
@@ -154,8 +154,8 @@ def _expected(base: Floats, now: Floats) -> float:
 
 def _joined(base: Floats, now: Floats) -> tuple[Floats, Floats] | None:
     """Over bins that are full enough; None if there aren't two."""
-    joined = merged(base.tolist(), now.tolist())
-    return (np.array(joined[0]), np.array(joined[1])) if len(joined[0]) > 1 else None
+    joined = full_bins(base, now)
+    return joined if len(joined[0]) > 1 else None
 
 
 def _smallest(pair: Pair, rule: Rule) -> float | None:
