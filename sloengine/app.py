@@ -27,7 +27,9 @@ from sloengine.state.database import open_database
 from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
 from sloengine.telemetry import Dropped
+from sloengine.tools.drift_baseline import list_baselines, pin_baseline
 from sloengine.web.app import create_app
+from sloengine.web.baselines import router as baselines_router
 from sloengine.web.labels import router as labels_router
 from sloengine.web.metrics import render
 
@@ -170,17 +172,22 @@ def web_app(deps: jobs.Deps) -> FastAPI:
 
 
 def _doors(deps: jobs.Deps, dropped: Dropped) -> list[APIRouter]:
-    """The OTLP door and the one for labels; beyond loopback only with a token, because whoever reaches them writes telemetry."""
+    """Doors for OTLP, labels and baselines; beyond loopback only with a token, because whoever reaches them writes."""
     web = deps.settings.web
     token = web.otlp_token.get_secret_value() if web.otlp_token else None
     if token is None and web.host not in LOOPBACK:
         log.warning(
-            "the doors for OTLP and labels stay shut: set SLOENGINE_WEB__OTLP_TOKEN to open them beyond loopback"
+            "the doors for OTLP, labels and baselines stay shut: set SLOENGINE_WEB__OTLP_TOKEN to open them beyond loopback"
         )
         return []
     return [
         otlp_router(deps.store.insert, token, DOOR_GATEWAY, clock, count_dropped=dropped.count),
         labels_router(deps.store.insert, token, clock),
+        baselines_router(
+            lambda monitor: list_baselines(deps, monitor),
+            lambda monitor, pin: pin_baseline(deps, monitor, pin, clock().replace(microsecond=0)),
+            token,
+        ),
     ]
 
 

@@ -46,6 +46,32 @@ class Bins:
 
 
 @dataclass(frozen=True, slots=True)
+class Only:
+    """Part of a fleet; empty: all of it."""
+
+    models: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    segment: str = ""
+    value: str = ""
+
+    @property
+    def asked(self) -> dict[str, object]:
+        return {
+            "models": list(self.models),
+            "own_versions": list(self.versions),
+            "regions": list(self.regions),
+            "devices": list(self.devices),
+            "segment": self.segment,
+            "value": self.value,
+        }
+
+
+ALL = Only()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Hours of one monitor's metric."""
 
@@ -53,6 +79,7 @@ class Reading:
     span: Span
     stands_for: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(model, version) that are read as other versions, and nothing else then; empty: each as itself."""
+    only: Only = ALL
 
     @property
     def values(self) -> dict[str, object]:
@@ -126,6 +153,7 @@ def _histograms(store: Store, reading: Reading, edges: Floats, shape: Shape, blo
     asked = {
         **reading.values,
         **reading.names,
+        **reading.only.asked,
         "scale": wide.scale,
         "bounds": list(wide.bounds),
         "low": low,
@@ -141,7 +169,8 @@ def _histograms(store: Store, reading: Reading, edges: Floats, shape: Shape, blo
 
 
 def _classes(store: Store, reading: Reading, bins: Bins, block: Block) -> Rows:
-    own = {**reading.values, **reading.names, "class": reading.monitor.class_attribute, "labels": list(bins.labels)}
+    told = {**reading.values, **reading.names, **reading.only.asked}
+    own = {**told, "class": reading.monitor.class_attribute, "labels": list(bins.labels)}
     found = store.packed("drift_classes", _kind(reading, bins.size), **own, blocks=block[0], block=block[1])
     return _rows(found, found["counts"], np.zeros(len(found)))
 
