@@ -22,6 +22,7 @@ from .contract import DropReason
 from .events import Details, Events
 from .ledger import Ledger, Series, guarded
 from .predictions import Prediction, Predictions
+from .segments import Segments
 
 if TYPE_CHECKING:
     from .node import Pipeline
@@ -75,7 +76,10 @@ class Model:
         self._raw = self._count(contract.DATA_RAW)
         self._sent = self._count(contract.DATA_SENT)
         self._events = Events(pipeline.logger, self.ledger, self._attributes)
-        self._predictions = Predictions(pipeline.logger, self.ledger, self._attributes, pipeline.prediction_ratio)
+        self._segments = Segments(self.ledger)
+        self._predictions = Predictions(
+            pipeline.logger, self.ledger, self._attributes, self._segments, pipeline.prediction_ratio
+        )
         self._outcome(None)
 
     def inference(self) -> Call:
@@ -225,8 +229,8 @@ class Model:
             self._cold_starts.add()
         self._pipeline.duration.record(max(seconds, _SHORTEST_S), outcome.attributes)
 
-    def _record_score(self, score: float, label: str | None) -> None:
-        self._pipeline.score.record(score, self._label_attributes(label))
+    def _record_score(self, score: float, label: str | None, segments: dict[str, str]) -> None:
+        self._pipeline.score.record(score, self._label_attributes(label) | self._segments.series(segments))
 
     def _failed(self, error_type: str, attempts: int) -> None:
         details: Details = {contract.ERROR_TYPE: error_type, contract.ATTEMPTS_OF_SPAN: attempts}
@@ -245,6 +249,7 @@ class Call:
         "_open",
         "_prediction",
         "_score",
+        "_segments",
         "_span",
         "_started_s",
         "_started_unix_ns",
@@ -266,6 +271,7 @@ class Call:
         self._error: str | None = None
         self._score: float | None = None
         self._label: str | None = None
+        self._segments: dict[str, str] = {}
         self._prediction = None
         self._span: Span = trace.INVALID_SPAN
         self._token: Token[Context] | None = None
@@ -291,14 +297,21 @@ class Call:
             self._error = None
 
     @guarded
-    def score(self, value: float, label: str | int | None = None) -> None:
-        """Score in [0, 1] of a prediction, and the class predicted; once for each of several predictions."""
+    def score(
+        self, value: float, label: str | int | None = None, *, segments: Mapping[str, str | int] | None = None
+    ) -> None:
+        """Score in [0, 1] of a prediction, and the class predicted; once for each of several predictions.
+
+        `segments` says where it was made, in a few named parts, so that drift in one of them is seen: each combination is a
+        series of its own, the record has them too.
+        """
         score = self.ledger.number(value, 0.0, 1.0)
         if score is None or not self._is_open():
             return
         self._score = score
         self._label = self.ledger.text(label)
-        self._model._record_score(score, self._label)
+        self._segments = self._model._segments.attributes(segments)
+        self._model._record_score(score, self._label, self._segments)
 
     @property
     def prediction_id(self) -> str:
@@ -317,7 +330,7 @@ class Call:
         """What this request's prediction record says beside score and label: the last given of each counts.
 
         `id` is the application's own name of the prediction, unique; `label` the class predicted where there is no score;
-        `truth` the right one where it is known at once; `segments` where it was made, in a few named parts.
+        `truth` the right one where it is known at once; `segments` where it was made, if that is not for its score to say.
         """
         if not self._is_open():
             return
@@ -375,7 +388,7 @@ class Call:
         said, predictions = self._said(), self._model._predictions
         if predictions.keeps(said.id):
             said.label = self._label if said.label is None else said.label
-            predictions.record(said, self._score, self._started_unix_ns)
+            predictions.record(said, self._score, self._segments, self._started_unix_ns)
 
     def _end_span(self, seconds: float) -> None:
         span = self._span

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,8 +14,8 @@ from . import contract
 from .contract import DropReason
 from .ledger import Ledger
 from .sampling import SPACE, th_value, threshold
+from .segments import Segments
 
-_SEGMENT_NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{contract.SEGMENT_NAME_MAX - 1}}}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2262, 1, 1, tzinfo=UTC)
 """Nanoseconds since 1970 stay below 2^63."""
@@ -42,26 +41,28 @@ class Prediction:
 class Predictions:
     """Sends one model's prediction records and labels, those whose id the hash keeps: R ≥ T."""
 
-    def __init__(self, logger: Logger, ledger: Ledger, attributes: Mapping[str, str], ratio: float) -> None:
+    def __init__(
+        self, logger: Logger, ledger: Ledger, attributes: Mapping[str, str], segments: Segments, ratio: float
+    ) -> None:
         self._logger = logger
         self._ledger = ledger
         self._attributes = attributes
+        self._segments = segments
         self._threshold = threshold(ratio)
-        self._segments: dict[str, set[str]] = {}
         self.on = self._threshold < SPACE
 
     def keeps(self, prediction_id: str) -> bool:
         return hash_value(prediction_id) >= self._threshold
 
-    def record(self, said: Prediction, score: float | None, at_unix_ns: int) -> None:
-        """Send the record of a prediction that `keeps` keeps; id and score are clean already."""
+    def record(self, said: Prediction, score: float | None, segments: Mapping[str, str], at_unix_ns: int) -> None:
+        """Send the record of a prediction that `keeps` keeps; its id, and its score with segments, are clean already."""
         found: dict[str, str | float | None] = {
             contract.PREDICTION_ID: said.id,
             contract.SAMPLING_THRESHOLD: th_value(self._threshold),
             contract.SCORE_OF_SPAN: score,
             contract.LABEL: self._ledger.text(said.label),
             contract.PREDICTION_TRUTH: self._ledger.text(said.truth),
-            **self._clean(said.segments),
+            **(segments if said.segments is None else self._segments.attributes(said.segments)),
         }
         self._emit(contract.PREDICTION, found, at_unix_ns)
 
@@ -102,36 +103,3 @@ class Predictions:
             known = isinstance(at, datetime) and at.tzinfo is not None
             self._ledger.drop(DropReason.OUT_OF_RANGE if known else DropReason.WRONG_TYPE)
         return time_ns()
-
-    def _clean(self, segments: object) -> dict[str, str]:
-        """Attributes for the segments; bounded in number and in number of values, like labels."""
-        if segments is None:
-            return {}
-        if not isinstance(segments, Mapping):
-            self._ledger.drop(DropReason.WRONG_TYPE)
-            return {}
-        pairs = ((str(name), self._ledger.text(value)) for name, value in segments.items())
-        return {
-            contract.SEGMENT + name: self._bounded(name, value)
-            for name, value in pairs
-            if value is not None and self._is_segment(name)
-        }
-
-    def _is_segment(self, name: str) -> bool:
-        if name in self._segments:
-            return True
-        if not _SEGMENT_NAME.fullmatch(name):
-            self._ledger.drop(DropReason.OUT_OF_RANGE)
-        elif len(self._segments) >= contract.SEGMENTS_MAX:
-            self._ledger.drop(DropReason.TOO_MANY_VALUES)
-        else:
-            self._segments[name] = set()
-        return name in self._segments
-
-    def _bounded(self, name: str, value: str) -> str:
-        known = self._segments[name]
-        if value not in known and len(known) >= contract.SEGMENT_VALUES_MAX:
-            self._ledger.drop(DropReason.TOO_MANY_VALUES)
-            return contract.OTHER
-        known.add(value)
-        return value

@@ -15,6 +15,7 @@ from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift_alerts import open_findings, transition_findings
 from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make
 from sloengine.jobs.drift_look import STORED, Look, look, write
+from sloengine.jobs.drift_read import Span
 from sloengine.jobs.marks import mark_name, move_marks, read_marks
 from sloengine.jobs.transition import leads
 from sloengine.jobs.watched import past_is_owed
@@ -90,11 +91,15 @@ def _due(engine: Deps, monitor: DriftMonitor, now: datetime) -> Iterator[datetim
     start = min(done, max(begin, _floor(touched.since, monitor.window))) if touched.since else done
     # Both at once: what was touched is owed from here on, wherever this turn ends.
     move_marks(engine, {mark: start, seen: touched.newest})
-    # What is not rolled up yet can't be looked at.
-    end, last = start + monitor.window, _floor(min(now, engine.counted_until or EPOCH) - SETTLE, monitor.window)
+    end, last = start + monitor.window, _last(engine, monitor, now)
     while end <= last:
         yield end
         end += monitor.window
+
+
+def _last(engine: Deps, monitor: DriftMonitor, now: datetime) -> datetime:
+    """End of the newest window that can be looked at: what is not rolled up yet can't."""
+    return _floor(min(now, engine.counted_until or EPOCH) - SETTLE, monitor.window)
 
 
 def _marks(monitor: DriftMonitor) -> tuple[str, str]:
@@ -155,7 +160,7 @@ def keep_baseline(
 ) -> Version | None:
     """Make the baseline that is due, if one is: the first as soon as a day is known, then one each midnight.
 
-    While a finding of the monitor is open it is not renewed: drift must not become what is normal.
+    While a finding of the monitor is open, or looks are owed, it is not renewed: drift must not become what is normal.
     """
     if monitor.against is Against.PINNED or past_is_owed(engine, monitor.metric):
         return None
@@ -169,21 +174,36 @@ def keep_baseline(
 
 
 def _trailing(engine: Deps, monitor: DriftMonitor, now: datetime) -> Made | None:
-    oldest, midnight = now - monitor.trailing - DAY, _floor(now - SETTLE, DAY)
+    oldest, midnight = now - monitor.trailing - 2 * DAY, _floor(now - SETTLE, DAY)
     last, waits = _made(engine, monitor, Against.TRAILING, now)
-    if waits or (last is not None and (last >= midnight or open_findings(engine, monitor))):
+    if waits or (last is not None and not _renewable(engine, monitor, last, now)):
         return None
     rows = engine.store.rows("drift_first", **_asked(monitor), oldest=oldest)
     known = [utc(row["Begin"]) for row in rows if row["Found"]]
     if not known:
         return None
     first = _floor(min(known) + monitor.window - timedelta(microseconds=1), monitor.window)
-    begin = max(first, midnight - monitor.trailing)
-    # A fleet that is younger than two days waits for its first whole day, not for midnight.
-    end = midnight if midnight - begin >= DAY else begin + DAY
+    begin, end = _trailing_span(first, midnight, monitor.trailing, new=last is None)
     if end > now - SETTLE or (last is not None and end <= last):
         return None
     return Made(Against.TRAILING.value, (begin, end), author="sloengine", reason="trailing window")
+
+
+def _renewable(engine: Deps, monitor: DriftMonitor, last: datetime, now: datetime) -> bool:
+    """Whether a day has begun since, all of it is looked at, and nothing drifts: of hours that no look has seen nobody knows."""
+    done = read_marks(engine, "drift").get(_marks(monitor)[0], EPOCH)
+    due = last < _floor(now - SETTLE, DAY)
+    return due and done >= _last(engine, monitor, now) and not open_findings(engine, monitor)
+
+
+def _trailing_span(first: datetime, midnight: datetime, trailing: timedelta, *, new: bool) -> Span:
+    """Of which hours a baseline is made, of a metric that is known since ``first``."""
+    if new and midnight - first >= 3 * DAY:
+        # What drifts already when a monitor is new would be what it calls normal: its newest day is looked at first.
+        return max(first, midnight - DAY - trailing), midnight - DAY
+    begin = max(first, midnight - trailing)
+    # A fleet that is younger than two days waits for its first whole day, not for midnight.
+    return begin, midnight if midnight - begin >= DAY else begin + DAY
 
 
 def _made(engine: Deps, monitor: DriftMonitor, kind: Against, now: datetime) -> tuple[datetime | None, bool]:

@@ -159,9 +159,13 @@ def test_a_documented_metric_arrives_as_documented(name, metrics):
     about_a_model = {"edge.model.name", "edge.model.version", "edge.rollout.id", "edge.rollout.wave"}
     model = about_a_model if name.startswith(("edge.inference.", "edge.model.", "edge.data.")) else set()
     own = attribute_names(row["more attributes"])
-    for point in data.data_points:
-        assert model <= set(values(point.attributes)) <= model | own
-    assert own == {key for point in data.data_points for key in values(point.attributes)} - model
+    sent = [{documented_key(key) for key in values(point.attributes)} for point in data.data_points]
+    assert all(model <= keys <= model | own for keys in sent)
+    assert own == set().union(*sent) - model
+
+
+def documented_key(key: str) -> str:
+    return re.sub(r"^edge\.segment\..*", "edge.segment.<name>", key)
 
 
 def documented_values(cell: str) -> dict[str, set[str]]:
@@ -251,7 +255,7 @@ def test_prediction_records_and_labels_arrive_as_documented(event, heading, rece
     sent: set[str] = set()
     for record in records:
         facts = values(record.attributes)
-        own = {re.sub(r"^edge\.segment\..*", "edge.segment.<name>", key) for key in facts}
+        own = {documented_key(key) for key in facts}
         assert required <= own <= set(rows) | always
         assert facts["event.name"] == event
         assert (record.severity_text, record.body.WhichOneof("value")) == ("INFO", None)
@@ -322,6 +326,7 @@ def test_limits_are_documented():
         contract.SEGMENTS_MAX,
         contract.SEGMENT_VALUES_MAX,
         contract.SEGMENT_NAME_MAX,
+        contract.SEGMENT_COMBINATIONS_MAX,
         contract.BUFFER_BYTES_DEFAULT // 2**20,
         contract.RESENT_BYTES_PER_S // 2**10,
     ]

@@ -11,6 +11,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
+from sloengine.edge import contract
+
 REQUESTS, ATTEMPTS = "edge.inference.requests", "edge.inference.attempts"
 
 
@@ -87,6 +89,35 @@ def test_scores_fall_into_upper_inclusive_twentieths_by_label(device, model):
     assert by_label["7"].explicit_bounds == tuple(i / 20 for i in range(1, 20))
     assert [i for i, n in enumerate(by_label["7"].bucket_counts) for _ in range(n)] == [0, 0, 18]
     assert by_label[None].bucket_counts[19] == 1
+
+
+def test_scores_fall_into_histograms_of_their_segments_where_they_have_some(device, model):
+    with model.inference() as call:
+        call.score(0.5, "7", segments={"stroke": "thin", "line": 3})
+        call.score(0.5, "7", segments={"line": 3, "stroke": "thin"})
+        call.score(0.5, "7", segments={"Stroke": "thin"})
+        call.score(0.5, "7")
+    names = ("edge.segment.stroke", "edge.segment.line", "edge.inference.label")
+    found = {
+        tuple(point.attributes.get(key) for key in names): point.count
+        for point in device.points("edge.inference.score")
+    }
+    assert found == {("thin", "3", "7"): 2, (None, None, "7"): 2}
+    assert device.dropped() == {"out_of_range": 1}
+
+
+def test_combinations_of_segments_beyond_the_limit_are_one_series(device, model):
+    for i in range(contract.SEGMENT_COMBINATIONS_MAX + 2):
+        with model.inference() as call:
+            call.score(0.5, segments={"line": i % 8, "shift": i // 8})
+    counts = {
+        (point.attributes["edge.segment.line"], point.attributes["edge.segment.shift"]): point.count
+        for point in device.points("edge.inference.score")
+    }
+    assert len(counts) == contract.SEGMENT_COMBINATIONS_MAX + 1
+    assert counts["_OTHER", "_OTHER"] == 2
+    assert counts["0", "0"] == 1
+    assert device.dropped() == {"too_many_values": 2}
 
 
 def test_the_first_request_after_a_load_is_a_cold_start(device, model):

@@ -126,6 +126,27 @@ def test_the_last_score_and_the_last_word_of_record_count(device, model):
     assert "edge.inference.score" not in second.attributes
 
 
+def test_a_record_has_the_segments_of_its_score_and_those_that_it_names_itself_go_first(device, model):
+    with model.inference() as call:
+        call.score(0.1, segments={"site": "a"})
+        call.score(0.2, segments={"site": "b"})
+    with model.inference() as call:
+        call.record(segments={"shift": 2})
+        call.score(0.1, segments={"site": "a"})
+    with model.inference() as call:
+        call.score(0.1, segments={"site": "a"})
+        call.score(0.2)
+    said = [{k: v for k, v in one.attributes.items() if k.startswith("edge.segment.")} for one in records(device)]
+    assert said == [{"edge.segment.site": "b"}, {"edge.segment.shift": "2"}, {}]
+
+
+def test_a_combination_too_many_for_scores_is_whole_in_records(device, model):
+    for i in range(contract.SEGMENT_COMBINATIONS_MAX + 1):
+        with model.inference() as call:
+            call.score(0.5, segments={"line": i})
+    assert records(device)[-1].attributes["edge.segment.line"] == str(contract.SEGMENT_COMBINATIONS_MAX)
+
+
 def test_no_record_without_a_prediction(device, model):
     with model.inference():
         pass

@@ -55,6 +55,11 @@ class Fleet:
         return [(said["status"], said["dedup_key"], said["labels"]) for said in self.rig.pager.received]
 
 
+def ends(rig: Rig) -> list[datetime]:
+    """Of the baselines that were made."""
+    return [row["End"] for row in rig.rows("SELECT End FROM drift_baseline_versions FINAL ORDER BY End")]
+
+
 def test_a_young_fleet_waits_for_its_first_day_and_then_each_hour_is_looked_at_once(rig: Rig) -> None:
     fleet, first = Fleet(rig, 1), MIDNIGHT + 7 * HOUR
     for h in range(24):
@@ -79,17 +84,52 @@ def test_at_midnight_the_baseline_is_made_anew_but_not_while_something_drifts(ri
     for h in range(1, 24):
         fleet.hour(begin + h * HOUR)
     fleet.look(begin + 23 * HOUR)
-    assert [r["End"] for r in rig.rows("SELECT End FROM drift_baseline_versions FINAL ORDER BY End")] == [
-        begin,
-        begin + DAY,
-    ]
+    assert ends(rig) == [begin]
+    # After the looks: what the last of them finds must not become what is normal.
+    fleet.watch(begin + DAY + 2 * SETTLE)
+    assert ends(rig) == [begin, begin + DAY]
     for h in range(24, 49):
         fleet.hour(begin + h * HOUR, moved=("us",))
         fleet.look(begin + h * HOUR)
-    assert [r["End"] for r in rig.rows("SELECT End FROM drift_baseline_versions FINAL ORDER BY End")] == [
-        begin,
-        begin + DAY,
-    ]
+    assert ends(rig) == [begin, begin + DAY]
+
+
+def test_what_drifts_already_when_a_monitor_comes_is_not_what_it_calls_normal(rig: Rig) -> None:
+    fleet = Fleet(rig, 10)
+    fleet.days(MIDNIGHT, 3)
+    began = MIDNIGHT + 3 * DAY - 4 * HOUR
+    for h in range(5):
+        fleet.hour(began + h * HOUR, moved=("us",))
+    assert fleet.look(began + 4 * HOUR) == [MIDNIGHT + 2 * DAY + n * HOUR for n in range(1, 26)]
+    assert ends(rig) == [MIDNIGHT + 2 * DAY]
+    [(_, _, labels)] = fleet.alerts()
+    assert labels["region"] == "us"
+    # It is the newest look alone that tells people, and that writes what it found.
+    assert len(rig.rows("SELECT At FROM drift_findings FINAL")) == 1
+
+
+def test_where_the_newest_day_is_calm_it_is_normal_too(rig: Rig) -> None:
+    fleet = Fleet(rig, 11)
+    fleet.days(MIDNIGHT, 3)
+    fleet.hour(MIDNIGHT + 3 * DAY)
+    assert len(fleet.look(MIDNIGHT + 3 * DAY)) == 25
+    assert fleet.watch(MIDNIGHT + 3 * DAY + HOUR + 2 * SETTLE) == []
+    assert ends(rig) == [MIDNIGHT + 2 * DAY, MIDNIGHT + 3 * DAY]
+
+
+def test_drift_that_began_while_the_engine_was_away_does_not_become_what_is_normal(rig: Rig) -> None:
+    fleet = Fleet(rig, 12)
+    fleet.days(MIDNIGHT, 2)
+    begin = MIDNIGHT + 2 * DAY
+    fleet.hour(begin)
+    fleet.look(begin)
+    assert ends(rig) == [begin]
+    for h in range(1, 30):
+        fleet.hour(begin + h * HOUR, moved=("us",) if h > 6 else ())
+    for _ in range(2):
+        fleet.look(begin + 29 * HOUR)
+    assert ends(rig) == [begin]
+    assert [labels["region"] for _, _, labels in fleet.alerts()] == ["us"]
 
 
 def test_one_cause_is_one_ticket_with_its_worst_members_and_ends_when_it_is_calm(rig: Rig) -> None:
