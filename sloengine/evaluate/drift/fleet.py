@@ -96,21 +96,8 @@ class Readings:
             return np.asarray(self.inflation * (1 / self.n + 1 / self.m))
 
     def effect(self, index: str) -> Floats:
-        """The index as it would be of endless events, shape (S,): without what chance adds on average; not below 0.
-
-        PSI, 8·JS² and 8·H² of B bins are (B - 1)·(1/n + 1/m) without drift, KS² is π²/12·(1/n + 1/m); inflated all of them.
-        Wasserstein's is left as it is.
-        """
-        value, scatter = self.values[index], self.scatter
-        match index:
-            case "psi":
-                return np.maximum(0.0, value - (self.held - 1) * scatter)
-            case "js" | "hellinger":
-                return np.sqrt(np.maximum(0.0, value**2 - (self.held - 1) * scatter / 8))
-            case "ks":
-                return np.sqrt(np.maximum(0.0, value**2 - KOLMOGOROV_SQUARE * scatter))
-            case _:
-                return value
+        """The index as it would be of endless events, shape (S,)."""
+        return without_chance(index, self.values[index], self.held, self.scatter)
 
     def smallest_psi(self, alpha: float) -> Floats:
         """PSI that a test at ``alpha`` finds with probability POWER, shape (S,); NaN where nothing could be told."""
@@ -121,6 +108,23 @@ class Readings:
 
 
 _ARRAYS = ("n", "m", "bins", "p", "inflation", "ks_error", "below", "above", "held")
+
+
+def without_chance(index: str, value: Floats, held: Ints, scatter: Floats) -> Floats:
+    """An index over so many bins without what chance adds on average; not below 0.
+
+    PSI, 8·JS² and 8·H² of B bins are (B - 1)·(1/n + 1/m) without drift, KS² is π²/12·(1/n + 1/m); inflated all of them.
+    Wasserstein's is left as it is.
+    """
+    match index:
+        case "psi":
+            return np.maximum(0.0, value - (held - 1) * scatter)
+        case "js" | "hellinger":
+            return np.sqrt(np.maximum(0.0, value**2 - (held - 1) * scatter / 8))
+        case "ks":
+            return np.sqrt(np.maximum(0.0, value**2 - KOLMOGOROV_SQUARE * scatter))
+        case _:
+            return value
 
 
 @cache
