@@ -73,6 +73,27 @@ def commands(tell: Callable[[Outcome, bool], None], act: Callable[[Action, bool]
         with bar("making the baseline") as progress:
             act(lambda deps, now: run_drift(deps, name, now, at=at, progress=progress), json_)
 
+    @app.command()
+    def explain(
+        name: Name,
+        *,
+        model: Annotated[str, typer.Option(help="Which model.")] = "",
+        version: Annotated[str, typer.Option(help="Which version of it.")] = "",
+        region: Annotated[str, typer.Option(help="Which region of that.")] = "",
+        device: Annotated[str, typer.Option(help="Which device.")] = "",
+        segment: Annotated[str, typer.Option(help="Or which segment of a version, attribute=value.")] = "",
+        at: Annotated[str | None, typer.Option(help="The moment to look at (UTC); now if not set.")] = None,
+        json_: Json = False,
+    ) -> None:
+        """Show how far a part of the fleet is from its baseline: bins, segments and their mix, look by look.
+
+        The part that is farthest off unless one is named. Exits 1 if it drifts, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.drift_explain import Part, run_drift_explain
+
+        part = Part(model, version, region, device, segment)
+        act(lambda deps, now: run_drift_explain(deps, name, part, now, at=at), json_)
+
     app.add_typer(_baselines(act), name="baseline")
     return app
 

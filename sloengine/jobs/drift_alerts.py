@@ -12,10 +12,13 @@ from sqlalchemy import Connection
 
 from sloengine.alert.drift import ALERT, OVER, Reason, labels_of, severity_of, where
 from sloengine.alert.episodes import Episode, EpisodeState, identity_of
+from sloengine.errors import StoreError
 from sloengine.evaluate.drift.causes import Finding, Seen, causes
 from sloengine.evaluate.drift.judge import Verdict
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.drift_explain import Question, explain, in_words
 from sloengine.jobs.drift_look import Look
+from sloengine.jobs.drift_read import Only
 from sloengine.jobs.transition import leads
 from sloengine.monitor import Cause, DriftMonitor
 from sloengine.notify import webhook
@@ -74,13 +77,14 @@ class _Step:
     look: Look
     now: datetime
 
-    def fire(self, connection: Connection, episode: Episode, finding: Finding) -> None:
+    def fire(self, connection: Connection, episode: Episode, finding: Finding, why: str) -> None:
+        told = _annotations(self.look, finding, episode.labels)
         change = Change(
             at=self.now,
             reason=Reason.FOUND.value,
             evidence=_evidence(self.look, finding),
             targets=list(self.engine.alerting.targets()),
-            payload=self._payload(episode, _annotations(self.look, finding, episode.labels), None),
+            payload=self._payload(episode, told | ({"why": why} if why else {}), None),
         )
         episode_rows.fire(connection, episode, change)
         log.warning("alert %s fires: drift of %s", episode.dedup_key, where(episode.labels))
@@ -97,6 +101,9 @@ class _Step:
         )
         episode_rows.resolve(connection, episode, change)
         log.warning("alert %s resolved: %s", episode.dedup_key, reason.value)
+
+    def identity(self, finding: Finding) -> str:
+        return identity_of(labels_of(self.look.monitor, _cause(finding), self.engine.settings.cluster))
 
     def _payload(self, episode: Episode, annotations: Mapping[str, str], ended: datetime | None) -> str:
         monitor, url = self.look.monitor, self.engine.settings.public_url
@@ -120,7 +127,11 @@ def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding
     One transaction for all of it: a crash leaves no trace or all, and the next look says the same.
     """
     found = findings_of(engine, look)
-    step = _Step(engine, look, now)
+    step, known = _Step(engine, look, now), open_findings(engine, look.monitor)
+    # Before the transaction, which is not to wait for the store.
+    why = {
+        identity: _why(engine, look, finding) for finding in found if (identity := step.identity(finding)) not in known
+    }
     with transaction(engine.state) as connection:
         if not leads(engine, connection, now):
             return found
@@ -135,7 +146,7 @@ def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding
                 number = latest[identity].number + 1 if identity in latest else 1
                 severity = severity_of(look.monitor, cause)
                 episode = Episode(identity, number, severity, labels, EpisodeState.FIRING, now, now)
-                step.fire(connection, episode, finding)
+                step.fire(connection, episode, finding, why.get(identity, ""))
             else:
                 episode_rows.still_bad(connection, episode, now)
             rows.append(_row(look, finding, episode.dedup_key))
@@ -178,6 +189,20 @@ def _over(engine: Deps, look: Look, episode: Episode, found: Iterable[Finding]) 
 
 
 # --- what is said of a finding
+
+
+def _why(engine: Deps, look: Look, finding: Finding) -> str:
+    """Bins and segments in words; the alert goes out without them where they can't be read."""
+    attribute, value = finding.segments[0] if len(finding.segments) == 1 else ("", "")
+    place = {
+        "regions": (finding.region,) if finding.region else (),
+        "devices": (finding.device,) if finding.device else (),
+    }
+    only = Only((finding.model,), finding.versions, **place, segment=attribute, value=value)
+    try:
+        return in_words(explain(engine.store, Question(look.monitor, look.end, look.version, only)))
+    except StoreError as error:
+        return f"not known: {error}"
 
 
 FINDING_COLUMNS = (

@@ -192,7 +192,16 @@ def version_for(store: Store, monitor: DriftMonitor, kind: str, before: datetime
     rows = store.rows("drift_baseline_now", monitor=monitor.name, kind=kind, called=name, before=before)
     if not rows:
         return None
-    row = rows[0]
+    return _version(rows[0])
+
+
+def version_of(store: Store, monitor: DriftMonitor, number: int) -> Version | None:
+    """A version by its number."""
+    rows = store.rows("drift_baseline_of", monitor=monitor.name, version=number)
+    return _version(rows[0]) if rows else None
+
+
+def _version(row: Row) -> Version:
     bins = Bins(np.array(row["Edges"]) if row["Edges"] else None, tuple(row["Labels"]))
     told = (row["Quality"], row["Doubts"], row["Series"], row["Events"], row["Checksum"])
     return Version(row["Version"], bins, *told)

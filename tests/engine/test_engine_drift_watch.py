@@ -161,6 +161,7 @@ def test_one_cause_is_one_ticket_with_its_worst_members_and_ends_when_it_is_calm
     assert annotations["owner"] == "ml"
     assert annotations["runbook"] == "drift.md"
     assert "PSI" in annotations["description"]
+    assert annotations["why"].startswith("moved most: 0.8 to 0.9 from 20.")
     # No word from there: it holds.
     fleet.hour(at, silent=("us",))
     fleet.look(at)

@@ -1,0 +1,178 @@
+"""Why a part of a fleet drifts: the bins that moved, the mix of its segments, when it began. From the hours that looks read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from sloengine.evaluate.drift import indices
+from sloengine.evaluate.drift.levels import VERSION, Floats, Rows
+from sloengine.evaluate.drift.mix import Mix, Verdict, apart
+from sloengine.jobs.drift_baselines import Version, windows_of
+from sloengine.jobs.drift_read import Bins, Only, Reading, Span, read_rows
+from sloengine.monitor import Against, DriftMonitor, Values
+from sloengine.store.client import Store
+from sloengine.times import utc
+
+BACK = timedelta(days=2)
+"""How far back the beginning of a drift is looked for; of windows longer than an hour so many of them."""
+BINS_SHOWN = 8
+WEEK, RETENTION = timedelta(days=7), timedelta(days=40)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One pinned bin: where it is, its share then and now, and what it adds to PSI."""
+
+    name: str
+    then: float
+    now: float
+    adds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """What the mix of one attribute's segments has to do with it; ``names`` are those of the mix's rows."""
+
+    attribute: str
+    names: tuple[str, ...]
+    mix: Mix
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    bins: tuple[Bin, ...]
+    """Those that moved most first."""
+    strata: tuple[Strata, ...]
+    hours: tuple[tuple[datetime, float, float], ...]
+    """Of windows until the look: end, events, and PSI against the baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A part of a fleet in one look."""
+
+    monitor: DriftMonitor
+    end: datetime
+    version: Version
+    only: Only
+
+    def reading(self, lo: datetime, hi: datetime) -> Reading:
+        return Reading(self.monitor, (lo, hi), only=self.only)
+
+
+def explain(store: Store, asked: Question) -> Explained:
+    """What is known of why; the baseline is read anew from its hours, because only these tell segments apart in any place."""
+    bins, monitor = asked.version.bins, asked.monitor
+    now = read_rows(store, asked.reading(asked.end - monitor.window, asked.end), bins)
+    then = _then(store, asked, now)
+    base, current = then.counts.sum(axis=0), now.counts.sum(axis=0)
+    if not base.sum() or not current.sum():
+        return Explained((), (), ())
+    strata = tuple(_strata(store, asked, then, now)) if monitor.segments else ()
+    return Explained(moved(base, current, bins), strata, tuple(_past(store, asked, base)))
+
+
+MIX_WORDS = {
+    Verdict.DRIFT: "segments themselves have changed",
+    Verdict.MIX: "segments are as they were; their shares have changed",
+    Verdict.BOTH: "segments have changed, and their shares too",
+    Verdict.NEITHER: "neither segments nor their shares have changed enough to matter",
+}
+
+
+def in_words(found: Explained) -> str:
+    """The bins that moved most, and what the mix has to do with it."""
+    bins = ", ".join(f"{b.name} from {b.then:.1%} to {b.now:.1%}" for b in found.bins[:3])
+    said = [f"moved most: {bins}"] if bins else []
+    said += [f"{strata.attribute}: {MIX_WORDS[strata.mix.verdict]}" for strata in found.strata]
+    return "; ".join(said)
+
+
+def _then(store: Store, asked: Question, now: Rows) -> Rows:
+    """The rows that the same part is held against."""
+    monitor, bins = asked.monitor, asked.version.bins
+    span = (asked.end - monitor.window, asked.end)
+    match monitor.against:
+        case Against.CONTROL:
+            every = read_rows(store, Reading(monitor, span, only=replace(asked.only, versions=())), bins)
+            return every.only(~np.isin(every.ids[VERSION], now.ids[VERSION]))
+        case Against.LAST_WEEK:
+            return read_rows(store, asked.reading(span[0] - WEEK, span[1] - WEEK), bins)
+        case Against.PREVIOUS:
+            before = replace(asked.only, versions=_before(store, asked))
+            return read_rows(store, Reading(monitor, _made_of(store, asked), only=before), bins)
+        case _:
+            return read_rows(store, asked.reading(*_made_of(store, asked)), bins)
+
+
+def _made_of(store: Store, asked: Question) -> Span:
+    row = store.rows("drift_baseline_of", monitor=asked.monitor.name, version=asked.version.number)[0]
+    return utc(row["Begin"]), utc(row["End"])
+
+
+def _before(store: Store, asked: Question) -> tuple[str, ...]:
+    """The versions that these followed."""
+    monitor = asked.monitor
+    classes = monitor.values is Values.CLASSES
+    known = {"measure": monitor.metric, "service": monitor.service, "classes": classes, "oldest": asked.end - RETENTION}
+    rows = [r for r in store.rows("drift_versions", **known) if r["ModelName"] in asked.only.models]
+    return tuple(a["ModelVersion"] for a, b in pairwise(rows) if b["ModelVersion"] in asked.only.versions)
+
+
+def moved(base: Floats, current: Floats, bins: Bins) -> tuple[Bin, ...]:
+    """Bins by how much they add to PSI."""
+    p, q = indices.shares(base + indices.HALF), indices.shares(current + indices.HALF)
+    adds = (q - p) * np.log(q / p)
+    names = names_of(bins)
+    order = np.argsort(-adds, kind="stable")[:BINS_SHOWN]
+    return tuple(Bin(names[i], float(p[i]), float(q[i]), float(adds[i])) for i in order)
+
+
+def names_of(bins: Bins) -> list[str]:
+    """Each bin in words."""
+    if bins.edges is None:
+        return ["(new classes)", *bins.labels]
+    pairs = zip(bins.edges[:-1], bins.edges[1:], strict=True)
+    return [
+        f"up to {b:.4g}" if np.isneginf(a) else f"above {a:.4g}" if np.isposinf(b) else f"{a:.4g} to {b:.4g}"
+        for a, b in pairs
+    ]
+
+
+def _strata(store: Store, asked: Question, then: Rows, now: Rows) -> Iterator[Strata]:
+    rows = store.rows("drift_values", monitor=asked.monitor.name, models=list(asked.only.models))
+    values = {row["SeriesId"]: row["Value"] for row in rows}
+    for k, attribute in enumerate(asked.monitor.segments):
+        sides = [_by_value(side, k, values) for side in (then, now)]
+        names = sorted({*sides[0], *sides[1]})
+        if len(names) < 2:
+            continue
+        nothing = np.zeros(asked.version.bins.size)
+        base, current = (np.array([side.get(name, nothing) for name in names]) for side in sides)
+        edges = asked.version.bins.edges
+        yield Strata(
+            attribute, tuple(names), apart(base, current, asked.monitor.index, asked.monitor.minimum, edges=edges)
+        )
+
+
+def _by_value(rows: Rows, k: int, values: dict[int, str]) -> dict[str, Floats]:
+    found: dict[str, Any] = {}
+    for series, counts in zip(rows.segments[:, k].tolist(), rows.counts, strict=True):
+        name = values.get(series, "(unknown)")
+        found[name] = found[name] + counts if name in found else counts.copy()
+    return found
+
+
+def _past(store: Store, asked: Question, base: Floats) -> Iterator[tuple[datetime, float, float]]:
+    window = asked.monitor.window
+    begin = asked.end - max(BACK // window, 8) * window
+    for lo, hi in windows_of((begin, asked.end), window):
+        counts = read_rows(store, asked.reading(lo, hi), asked.version.bins).counts.sum(axis=0)
+        events = float(counts.sum())
+        yield hi, events, float(indices.psi(base, counts)) if events else float("nan")
