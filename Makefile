@@ -6,7 +6,7 @@ PY := .venv/bin/python
 # Tests that time what they do, or need all ports and processes for themselves: run when the others, two files at a time, have ended.
 ALONE := tests/embedded tests/collector tests/e2e
 
-.PHONY: help setup setup-system collector collector-full prometheus demo test soak bench constraints clean
+.PHONY: help setup setup-system collector collector-full prometheus demo test soak drift-tables bench constraints clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ test: setup ## lint, types, and the whole fast suite
 
 soak: setup ## 50,000 random histories against the oracle, and whether it notices a broken engine (an hour)
 	SLOENGINE_TEST_SEED=$${SLOENGINE_TEST_SEED:-$$RANDOM} SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py
+
+drift-tables: setup ## what drift detection finds, and what it calls drift by chance: docs/drift-shown.md (some minutes)
+	$(PY) -m tests.drift_tables
 
 bench: setup ## print ratios measured side by side and write bench.json
 	@collector/build.sh --if-possible
