@@ -20,6 +20,7 @@ from sloengine.store.client import Row, Store, length_of, packed_array
 from sloengine.times import unix_ms
 
 REFUSED = "refused"
+DAY = timedelta(days=1)
 Progress = Callable[[int, int], None]
 
 
@@ -77,8 +78,9 @@ def _kept(store: Store, reading: Reading, bins: Bins, number: int, progress: Pro
     windows = list(windows_of(reading.span, reading.monitor.window))
     blocks = blocks_of(store, replace(reading, span=windows[-1]))
     steps, done = len(windows) * len(blocks) * (2 if len(blocks) > 1 else 1), count(1)
-    upper, models, checksum = Gathering(bins.size), np.zeros(0, dtype=np.uint64), hashlib.sha256(bins.told)
-    devices = Gathering(bins.size)
+    a_day = int(DAY / reading.monitor.window)
+    upper, models, checksum = Gathering(bins.size, a_day), np.zeros(0, dtype=np.uint64), hashlib.sha256(bins.told)
+    devices = Gathering(bins.size, a_day)
     for at, window in enumerate(windows):
         parts = []
         for block in blocks:
@@ -117,7 +119,7 @@ def _of_devices(
     """One block at a time."""
     windows = list(windows_of(reading.span, reading.monitor.window))
     for block in blocks:
-        own = Gathering(bins.size)
+        own = Gathering(bins.size, int(DAY / reading.monitor.window))
         for at, window in enumerate(windows):
             rows = read_rows(store, replace(reading, span=window), bins, block)
             own.add(of_devices(rows), first_half=2 * at < len(windows))
@@ -139,6 +141,7 @@ def _kind(monitor: str, bins: int) -> np.dtype[np.void]:
             ("Freedom", "<f8"),
             ("Unrest", "<f8"),
             ("UnrestP", "<f8"),
+            ("Lasting", "<f8"),
         ]
     )
 
@@ -155,7 +158,7 @@ def _packed(monitor: str, version: int, found: Baseline) -> NDArray[Any]:
     rows["Monitor"], rows["Version"], rows["SeriesId"] = monitor.encode(), version, found.ids
     rows["Windows"], rows["Events"], rows["Counts"] = found.windows, found.events, found.counts
     rows["Inflation"], rows["Freedom"] = found.inflation, found.freedom
-    rows["Unrest"], rows["UnrestP"] = found.unrest, found.unrest_p
+    rows["Unrest"], rows["UnrestP"], rows["Lasting"] = found.unrest, found.unrest_p, found.lasting
     return rows
 
 
@@ -218,6 +221,7 @@ def read_version(
             ("Events", "<f8"),
             ("Inflation", "<f8"),
             ("Freedom", "<f8"),
+            ("Lasting", "<f8"),
             *packed_array("Counts", "<f8", version.bins.size),
         ]
     )
@@ -239,4 +243,5 @@ def read_version(
         rows["Freedom"].copy(),
         unknown,
         unknown,
+        rows["Lasting"].copy(),
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sloengine.evaluate.drift import fleet
 from sloengine.evaluate.drift.baseline import Baseline, enough
 from sloengine.evaluate.drift.discovery import level_of_look
-from sloengine.evaluate.drift.judge import Before, Judged, Rule, Verdict, judge
+from sloengine.evaluate.drift.judge import Before, Given, Judged, Rule, Verdict, judge
 from sloengine.evaluate.drift.levels import (
     DEVICE,
     Floats,
@@ -50,6 +50,8 @@ class Compared:
     """Share of the events that no pinned bin holds."""
     certain: Codes
     """Verdicts that need no judging; BELIEVED where it does."""
+    lasting: Floats
+    """How many looks what varies in the baseline lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def look(store: Store, monitor: DriftMonitor, end: datetime) -> Look | None:
         level_of_look(monitor.false_alarms, monitor.window), monitor.index, monitor.minimum, monitor.persistence
     )
     before = _before(store, monitor, end, compared.ids)
-    judged = judge(compared.readings, compared.unplaced, compared.certain == BELIEVED, before, rule)
+    given = Given(compared.unplaced, compared.certain == BELIEVED, compared.lasting)
+    judged = judge(compared.readings, given, before, rule)
     verdicts = np.where(compared.certain == BELIEVED, judged.verdicts, compared.certain)
     return Look(monitor, end, version, compared, replace(judged, verdicts=verdicts))
 
@@ -128,7 +131,13 @@ class _Comparison:
             fleet.Block.plain(np.zeros((size, bins)), np.zeros((size, bins)), self.version.bins.edges)
         )
         certain = np.full(size, Verdict.STALE.value, dtype=np.uint8)
-        return Compared(known["SeriesId"].copy(), replace(readings, m=known["Events"].copy()), np.zeros(size), certain)
+        return Compared(
+            known["SeriesId"].copy(),
+            replace(readings, m=known["Events"].copy()),
+            np.zeros(size),
+            certain,
+            np.full(size, np.nan),
+        )
 
     def _stored(self, **which: Any) -> Baseline:
         return read_version(self.store, self.monitor, self.version, **which)
@@ -161,7 +170,7 @@ class _Comparison:
         nothing = (counts.sum(axis=1) <= 0) * Verdict.NO_BASELINE.value
         certain = np.where(wild, Verdict.IMPLAUSIBLE.value, nothing).astype(np.uint8)
         unplaced = np.divide(now.lost, events, out=np.zeros(len(events)), where=events > 0)
-        return Compared(now.ids, fleet.read(block), unplaced, certain)
+        return Compared(now.ids, fleet.read(block), unplaced, certain, _taken(base.lasting, place, known, np.nan))
 
     def _normal(self, now: Sums, base: Baseline, then: Callable[[], Sums]) -> Floats:
         match self.monitor.against:
@@ -194,10 +203,10 @@ def _ordered(parts: list[Compared]) -> Compared:
     ids = np.concatenate([part.ids for part in parts])
     order = np.argsort(ids, kind="stable")
     readings = fleet.joined([part.readings for part in parts]).at(order)
-    unplaced, certain = (
-        np.concatenate([getattr(part, name) for part in parts])[order] for name in ("unplaced", "certain")
+    rest = (
+        np.concatenate([getattr(part, name) for part in parts])[order] for name in ("unplaced", "certain", "lasting")
     )
-    return Compared(ids[order], readings, unplaced, certain)
+    return Compared(ids[order], readings, *rest)
 
 
 # --- from one look to the next

@@ -15,7 +15,7 @@ from sloengine.evaluate.drift import fleet, sequential
 from sloengine.evaluate.drift.baseline import Gathering, enough
 from sloengine.evaluate.drift.discovery import level_of_look
 from sloengine.evaluate.drift.histogram import Floats
-from sloengine.evaluate.drift.judge import Before, Judged, Rule, Verdict, judge
+from sloengine.evaluate.drift.judge import Before, Given, Judged, Rule, Verdict, judge
 from sloengine.evaluate.drift.levels import Sums
 from sloengine.monitor import DriftMonitor
 from tests.drift_tables.run import RULE_OF_THUMB, Found, Size, Task, dice, percent, psi_of, table, whole
@@ -49,6 +49,8 @@ class Fleet:
     inflation: Floats
     """As the baseline's hours show it, shape (S,)."""
     freedom: Floats
+    lasting: Floats
+    """How many hours what varies lasts, as the baseline's days show it."""
 
     @classmethod
     def of(
@@ -56,15 +58,19 @@ class Fleet:
     ) -> Fleet:
         """With an undrifted week as baseline, from which its inflation is estimated too, as jobs do."""
         shares = chance.dirichlet(np.ones(BINS), size=size)
-        hours = Gathering(BINS)
+        hours = Gathering(BINS, 24)
         ids, nothing = np.arange(1, size + 1, dtype=np.uint64), np.zeros(size)
         for number, counts in enumerate(islice(hours_of(shares, events, chance, unrest), week)):
             hours.add(Sums(ids, ids, counts, nothing), first_half=number < week // 2)
         base = hours.baseline()
-        return cls(shares, events, base.counts, base.inflation, enough(base.freedom))
+        return cls(shares, events, base.counts, base.inflation, enough(base.freedom), base.lasting)
 
     def read(self, counts: Floats) -> fleet.Readings:
         return fleet.read(fleet.Block(self.counts, counts, edges_of(BINS), self.inflation, self.freedom))
+
+    def judged(self, readings: fleet.Readings, before: Before) -> Judged:
+        size = len(readings.p)
+        return judge(readings, Given(np.zeros(size), np.ones(size, dtype=bool), self.lasting), before, RULE)
 
     def look(self, shares: Floats, chance: np.random.Generator) -> fleet.Readings:
         """At an hour of these shares."""
@@ -99,11 +105,6 @@ def moved(shares: Floats, size: float | Floats) -> Floats:
 def _tilted(shares: Floats, by: Floats, slope: Floats) -> Floats:
     weight = shares * np.exp(by[:, None] * slope)
     return np.asarray(weight / weight.sum(axis=1, keepdims=True))
-
-
-def judged(readings: fleet.Readings, before: Before) -> Judged:
-    size = len(readings.p)
-    return judge(readings, np.zeros(size), np.ones(size, dtype=bool), before, RULE)
 
 
 def said(found: Judged, *verdicts: Verdict) -> NDArray[np.bool_]:
@@ -146,7 +147,7 @@ def looks_of(series: int, share: float, events: int, week: int, repeats: int) ->
     shares = np.where(drifting[:, None], moved(one.shares, MOVED), one.shares)
     for _ in range(repeats):
         readings = one.look(shares, chance)
-        found = judged(readings, Before.fresh(series))
+        found = one.judged(readings, Before.fresh(series))
         for name, flags in (
             ("", said(found, Verdict.SUSPECTED, Verdict.DRIFT)),
             ("plain ", readings.p <= 0.05),
@@ -167,7 +168,7 @@ def weeks_of(unrest: tuple[float, int], events: int, part: int, week: int, repea
         before, seen = Before.fresh(CALM_SERIES), {"significant": 0, "suspected": 0, "drift": 0, "slow": 0}
         for counts in islice(hours_of(one.shares, events, chance, unrest), week):
             readings = one.read(counts)
-            found = judged(readings, before)
+            found = one.judged(readings, before)
             before = found.after
             seen["significant"] += int(np.sum(found.q <= RULE.level))
             seen["suspected"] += int(np.sum(said(found, Verdict.SUSPECTED, Verdict.DRIFT)))
@@ -191,7 +192,7 @@ def delay_of(psi: float, events: int, week: int, series: int) -> dict[str, float
     before = Before.fresh(series)
     for hour in range(1, week + 1):
         readings = one.look(shares, chance)
-        found = judged(readings, before)
+        found = one.judged(readings, before)
         before = found.after
         flags = (said(found, Verdict.DRIFT), said(found, Verdict.SLOW_DRIFT), readings.values["psi"] > RULE_OF_THUMB)
         for row, flag in zip(first, flags, strict=True):
@@ -212,7 +213,7 @@ def length_of(stated: float, events: int, week: int, series: int) -> dict[str, f
     """Mean looks until cumulative sums cross the limit for a stated run length, without drift."""
     chance = dice("length", stated, events)
     one = Fleet.of(series, events, week, chance)
-    endless = Fleet(one.shares, events, one.shares * 1e9, np.ones(series), np.full(series, np.inf))
+    endless = Fleet(one.shares, events, one.shares * 1e9, np.ones(series), np.full(series, np.inf), np.ones(series))
     limit, most = sequential.limit_for(stated), int(5 * stated)
     return {
         name: _mean_looks(source, limit, most, dice("length", name, stated, events))
@@ -244,7 +245,7 @@ def ramp_of(events: int, week: int, series: int) -> dict[str, float]:
     before = Before.fresh(series)
     for hour in range(1, RAMP_WEEKS * week + 1):
         readings = one.look(moved(one.shares, MOVED * hour / (RAMP_WEEKS * week)), chance)
-        found = judged(readings, before)
+        found = one.judged(readings, before)
         before = found.after
         flags = (said(found, Verdict.DRIFT), said(found, Verdict.SLOW_DRIFT), readings.values["psi"] > RULE_OF_THUMB)
         for row, flag in zip(first, flags, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from sloengine.evaluate.drift import fleet
 from sloengine.evaluate.drift.baseline import Gathering, doubts, inflations
 from sloengine.evaluate.drift.discovery import level_of_look
-from sloengine.evaluate.drift.judge import Before, Judged, Rule, Verdict, judge
+from sloengine.evaluate.drift.judge import Before, Given, Judged, Rule, Verdict, judge
 from sloengine.evaluate.drift.levels import Sums, others, places_in, summed
 
 HOUR = timedelta(hours=1)
@@ -26,6 +26,10 @@ def shifted(psi: float) -> np.ndarray:
     return FLAT + d * np.resize([1.0, -1.0], BINS)
 
 
+def given(series: int, lasting: float = 1.0) -> Given:
+    return Given(np.zeros(series), np.ones(series, dtype=bool), np.full(series, lasting))
+
+
 def stream(shares: list[np.ndarray], n: int, series: int, seed: int, rule: Rule = RULE) -> list[Judged]:
     """Looks at so many series that all follow ``shares``, one for each look."""
     dice, before, found = np.random.default_rng(seed), Before.fresh(series), []
@@ -33,7 +37,7 @@ def stream(shares: list[np.ndarray], n: int, series: int, seed: int, rule: Rule 
     for p in shares:
         now = dice.multinomial(n, p, size=series).astype(float)
         read = fleet.read(fleet.Block.plain(base, now))
-        found.append(judge(read, np.zeros(series), np.ones(series, dtype=bool), before, rule))
+        found.append(judge(read, given(series), before, rule))
         before = found[-1].after
     return found
 
@@ -86,6 +90,40 @@ def test_a_slow_drift_below_what_single_looks_show_is_found_by_its_sum_at_this_l
     assert 0 < first.min() <= first.max() < 15
 
 
+def test_hours_that_depend_on_each_other_are_no_slow_drift() -> None:
+    """Shares that wander and stay for six hours: the baseline's days say so, and cumulative sums wait as much longer."""
+    dice, ids = np.random.default_rng(11), np.arange(1, 31, dtype=np.uint64)
+    gathering, before, slow, sums = Gathering(BINS, 24), Before.fresh(30), {1: 0, 0: 0}, Before.fresh(30)
+
+    def hours(count: int) -> Iterator[np.ndarray]:
+        for h in range(count):
+            if h % 6 == 0:
+                shares = dice.dirichlet(FLAT * 160, size=30)
+            yield np.stack([dice.multinomial(500, p) for p in shares]).astype(float)
+
+    for h, now in enumerate(hours(168)):
+        gathering.add(Sums(ids, ids, now, np.zeros(30)), first_half=h < 84)
+    base = gathering.baseline()
+    assert float(np.mean(base.inflation)) == pytest.approx(660 / 161, rel=0.1)
+    assert 3.5 < float(np.mean(base.lasting)) < 6.5
+    for now in hours(168):
+        read = fleet.read(fleet.Block(base.counts, now, None, base.inflation, base.freedom))
+        known = judge(read, Given(np.zeros(30), np.ones(30, dtype=bool), base.lasting), before, RULE)
+        naive = judge(read, given(30), sums, RULE)
+        before, sums = known.after, naive.after
+        for which, found in ((1, known), (0, naive)):
+            slow[which] += int(np.count_nonzero(found.verdicts == Verdict.SLOW_DRIFT))
+    assert slow[0] > 10
+    assert slow[1] == 0
+
+
+def test_of_less_than_three_days_nobody_knows_how_long_what_varies_lasts() -> None:
+    gathering, ids = Gathering(BINS, 24), np.array([1], dtype=np.uint64)
+    for h in range(49):
+        gathering.add(Sums(ids, ids, FLAT[None, :] * 100, np.zeros(1)), first_half=h < 24)
+    assert np.isnan(gathering.baseline().lasting).all()
+
+
 def test_the_sum_of_a_calm_series_starts_anew() -> None:
     found = stream([FLAT] * 300, 400, 100, 5)
     assert not any((look.verdicts == Verdict.SLOW_DRIFT).any() for look in found)
@@ -104,7 +142,7 @@ def test_what_is_counted_elsewhere_is_refused_and_what_is_not_told_keeps_its_pas
     now = dice.multinomial(1000, shifted(0.5), size=3).astype(float)
     read = fleet.read(fleet.Block.plain(base, now))
     before = Before(np.array([1, 1, 1], dtype=np.uint8), Before.fresh(3).sums)
-    found = judge(read, np.array([0.0, 0.2, 0.0]), np.array([True, True, False]), before, RULE)
+    found = judge(read, Given(np.array([0.0, 0.2, 0.0]), np.array([True, True, False]), np.ones(3)), before, RULE)
     assert [Verdict(v) for v in found.verdicts] == [D, Verdict.REFUSED, Verdict.NO_BASELINE]
     assert found.after.exceeded.tolist() == [3, 1, 1]
     assert np.isnan(found.q[1:]).all()
@@ -118,7 +156,7 @@ def test_any_index_may_say_what_matters(index: str) -> None:
     now = np.stack([dice.multinomial(20_000, p) for p in (FLAT, ramp)]).astype(float)
     read = fleet.read(fleet.Block.plain(base, now, edges))
     minimum = float(read.effect(index)[1]) / 2
-    found = judge(read, np.zeros(2), np.ones(2, dtype=bool), Before.fresh(2), Rule(0.001, index, minimum, (1, 1)))
+    found = judge(read, given(2), Before.fresh(2), Rule(0.001, index, minimum, (1, 1)))
     assert [Verdict(v) for v in found.verdicts] == [N, D]
 
 
@@ -142,7 +180,7 @@ def test_inflation_is_one_of_chance_alone_and_what_it_is_of_more() -> None:
 
 
 def test_a_window_alone_has_no_inflation_and_series_that_come_late_are_added() -> None:
-    gathering = Gathering(2)
+    gathering = Gathering(2, 24)
     ids = np.array([5, 9], dtype=np.uint64)
     gathering.add(Sums(ids[:1], ids[:1], np.array([[3.0, 1.0]]), np.zeros(1)), first_half=True)
     gathering.add(Sums(ids, ids, np.array([[1.0, 1.0], [4.0, 4.0]]), np.zeros(2)), first_half=False)
@@ -167,7 +205,7 @@ def test_rows_of_one_series_add_up_and_peers_are_the_others() -> None:
 
 def test_doubts_name_what_is_wrong() -> None:
     def made(windows: int, draw: Callable[[int], np.ndarray]) -> tuple[str, list[str]]:
-        gathering, ids = Gathering(BINS), np.array([1], dtype=np.uint64)
+        gathering, ids = Gathering(BINS, 24), np.array([1], dtype=np.uint64)
         for w in range(windows):
             gathering.add(Sums(ids, ids, draw(w)[None, :].astype(float), np.zeros(1)), first_half=2 * w < windows)
         return doubts(gathering.baseline(), ids, HOUR)

@@ -18,6 +18,8 @@ HOURS_MIN = 24
 """Scores of a morning are no baseline for a night."""
 EVENTS_MIN = 1000
 """Of the whole model, below which a baseline is refused."""
+DAYS_MIN = 3
+"""Whole days from which it can be told how long what varies lasts."""
 UNREST = 0.1
 """PSI between its own halves from which a baseline is dubious, where it is no chance."""
 UNREST_ALPHA = 0.001
@@ -40,13 +42,17 @@ class Baseline:
     unrest: Floats
     """PSI between its halves without what chance adds; NaN where a half holds too little."""
     unrest_p: Floats
+    lasting: Floats
+    """How many windows what varies lasts: inflation of days over that of windows, 1 to the windows of a day; NaN of too few."""
 
 
 @dataclass
 class Gathering:
-    """Adds windows up, one after the other; about 24 · S · B bytes."""
+    """Adds windows up, one after the other; about 40 · S · B bytes."""
 
     bins: int
+    a_day: int
+    """Windows of a day."""
     ids: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     counts: Floats = field(init=False)
     first: Floats = field(init=False)
@@ -54,10 +60,16 @@ class Gathering:
     squares: Floats = field(init=False)
     """Sum over windows of count² / events of the window: what their χ² is made of."""
     windows: Floats = field(init=False)
+    today: Floats = field(init=False)
+    """Of the windows since the last whole day."""
+    day_squares: Floats = field(init=False)
+    days: Floats = field(init=False)
+    added: int = 0
 
     def __post_init__(self) -> None:
-        self.counts, self.first, self.squares = (np.zeros((0, self.bins)) for _ in range(3))
-        self.windows = np.zeros(0)
+        for name in _BINNED:
+            setattr(self, name, np.zeros((0, self.bins)))
+        self.windows, self.days = np.zeros(0), np.zeros(0)
 
     def add(self, window: Sums, *, first_half: bool) -> None:
         """One window of all series of all levels."""
@@ -69,15 +81,26 @@ class Gathering:
         self.counts[at] += counts
         self.squares[at] += counts**2 / events[held, None]
         self.windows[at] += 1
+        self.today[at] += counts
         if first_half:
             self.first[at] += counts
+        self.added += 1
+        if self.added % self.a_day == 0:
+            self._end_day()
+
+    def _end_day(self) -> None:
+        events = self.today.sum(axis=1)
+        held = events > 0
+        self.day_squares[held] += self.today[held] ** 2 / events[held, None]
+        self.days[held] += 1
+        self.today[:] = 0.0
 
     def _know(self, ids: Ids) -> None:
         known = np.union1d(self.ids, ids)
         if len(known) == len(self.ids):
             return
         at = np.searchsorted(known, self.ids)
-        for name in ("counts", "first", "squares", "windows"):
+        for name in (*_BINNED, "windows", "days"):
             old = getattr(self, name)
             grown = np.zeros((len(known), *old.shape[1:]))
             grown[at] = old
@@ -99,7 +122,17 @@ class Gathering:
             freedom,
             halves.effect("psi") if size else np.zeros(0),
             halves.p,
+            self._lasting(inflation),
         )
+
+    def _lasting(self, inflation: Floats) -> Floats:
+        whole = self.counts - self.today
+        by_day, freedom = inflations(whole, self.day_squares, self.days)
+        known = (self.days >= DAYS_MIN) & (freedom > 0)
+        return np.where(known, np.clip(by_day / inflation, 1.0, self.a_day), np.nan)
+
+
+_BINNED = ("counts", "first", "squares", "today", "day_squares")
 
 
 def inflations(counts: Floats, squares: Floats, windows: Floats) -> tuple[Floats, Floats]:

@@ -86,12 +86,25 @@ class Judged:
     after: Before
 
 
-def judge(readings: Readings, unplaced: Floats, told: Flags, before: Before, rule: Rule) -> Judged:
-    """Judge the series of all levels of one look, shapes (S,); ``told`` says which have a baseline and can be believed.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is known of each series beside its figures, shapes (S,)."""
+
+    unplaced: Floats
+    """Share of the events that no pinned bin holds."""
+    told: Flags
+    """Which have a baseline and can be believed."""
+    lasting: Floats
+    """How many looks what varies in the baseline lasts; NaN: not known, and slow drift can't be told."""
+
+
+def judge(readings: Readings, given: Given, before: Before, rule: Rule) -> Judged:
+    """Judge the series of all levels of one look, shapes (S,).
 
     A verdict NO_BASELINE stands where ``told`` is false; the caller knows better why.
     """
-    fits = told & ~(unplaced > UNPLACED_MAX)
+    told = given.told
+    fits = told & ~(given.unplaced > UNPLACED_MAX)
     p = np.where(fits, readings.p, np.nan)
     q = q_values(p)
     effect = readings.effect(rule.index)
@@ -100,8 +113,9 @@ def judge(readings: Readings, unplaced: Floats, told: Flags, before: Before, rul
     exceeds = (q <= rule.level) & (effect >= rule.minimum)
     after = _after(before, exceeds, p, readings)
     lasting = _windows(after.exceeded, rule.persistence[1]) >= rule.persistence[0]
-    # Of all series together, cumulative sums may cry wolf as often as looks may.
-    limit = sequential.limit_for(max(tested, 1) / rule.level)
+    # Of all series together, cumulative sums may cry wolf as often as looks may. Looks that depend on each other for a time are
+    # worth one in that time: the sum varies as much more, and so does what it may reach by chance.
+    limit = sequential.limit_for(max(tested, 1) / rule.level) * given.lasting
     slow = (after.sums.sums > limit) & (effect >= SLOW_SHARE * rule.minimum)
     verdicts = np.select(
         [

@@ -14,7 +14,9 @@ CREATE TABLE IF NOT EXISTS drift_baselines (
     Freedom Float64,
     -- PSI between its own first and second half of windows without what chance adds, and p of it.
     Unrest Float64,
-    UnrestP Float64
+    UnrestP Float64,
+    -- How many windows what varies lasts, 1 to those of a day; NaN of less than three days.
+    Lasting Float64
 ) ENGINE = MergeTree
 PARTITION BY tuple()
 ORDER BY (Monitor, Version, SeriesId)
