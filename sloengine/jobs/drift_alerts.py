@@ -54,7 +54,7 @@ def findings_of(engine: Deps, look: Look) -> list[Finding]:
     """Causes of what drifts in a look; nothing is read where nothing drifts."""
     if not look.count(Verdict.DRIFT) + look.count(Verdict.SLOW_DRIFT):
         return []
-    return causes(_seen(row) for row in engine.store.rows("drift_seen", **_asked(look)))
+    return causes((_seen(row) for row in engine.store.rows("drift_seen", **_asked(look))), look.monitor.index)
 
 
 def _asked(look: Look) -> dict[str, object]:

@@ -13,11 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from sloengine.evaluate.drift import causes as drift_causes
 from sloengine.evaluate.drift import fleet
-from sloengine.evaluate.drift.causes import Finding, Seen, causes
+from sloengine.evaluate.drift.causes import Finding, Seen
 
 Named = tuple[tuple[str, ...], str | None, str | None, tuple[tuple[str, str], ...]]
 NIGHT, DAY, DUSK = ("light", "night"), ("light", "day"), ("light", "dusk")
+
+
+def causes(series: list[Seen], index: str = "psi") -> list[Finding]:
+    return drift_causes.causes(series, index)
 
 
 def high(*path: str, effect: float = 0.4, n: float = 100.0, segment: tuple[str, str] | None = None) -> Seen:

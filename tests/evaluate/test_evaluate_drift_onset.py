@@ -105,7 +105,7 @@ def test_so_many_intervals_hold_the_true_hour_as_they_say(
     # As easily seen of few events as of many.
     inside, lengths = held(shares, by * (100 / size * inflation) ** 0.5, size, inflation, told=1e-5)
     assert len(inside) > 80
-    assert np.mean(inside) >= 0.92
+    assert np.mean(inside) >= 0.93
     assert np.mean(lengths) < 20
 
 
@@ -119,7 +119,7 @@ def test_intervals_of_events_in_clumps_would_be_too_short_as_if_they_were_single
         for inflation, held in inside.items():
             found = onset(counts, baseline, inflation)
             held.append(found is not None and found.first <= 20 <= found.last)
-    assert np.mean(inside[10.0]) >= 0.92
+    assert np.mean(inside[10.0]) >= 0.93
     assert np.mean(inside[1.0]) < 0.8
 
 
@@ -142,5 +142,5 @@ def test_bins_that_have_not_moved_are_in_their_order_and_classes_have_no_edges()
     same = np.full(3, 100.0)
     found = moved(same, same, None)
     assert [(b.at, b.edges, b.name, b.psi) for b in found] == [(at, None, "", 0) for at in range(3)]
-    closed = moved(same, same, np.array([0.0, 1, 2, 3]))
+    closed = moved(same, same, np.array([-3.0, -2, -1, 0]))
     assert [b.name for b in closed] == ["", "", ""]

@@ -160,8 +160,10 @@ class _Draft:
         return (0, 0) if isinstance(self.part, Seen) else (self.part.told, self.part.exceeding)
 
 
-def causes(series: Iterable[Seen], index: str = "psi") -> list[Finding]:
+def causes(series: Iterable[Seen], index: str) -> list[Finding]:
     """Findings, the weightiest first, that hold every series that exceeds exactly once; in whatever order they come.
+
+    ``index`` is that of the effects.
 
     Raises:
         ValueError: a series came twice.
