@@ -46,9 +46,7 @@ def fold_watched(engine: Deps, touched: Collection[datetime], now: datetime, rev
 
 def past_is_owed(engine: Deps, metric: str) -> bool:
     """Whether hours of a metric that was newly watched are still being folded."""
-    measures = {measure for measure in watched(engine.catalogue.monitors) if measure == metric}
-    marks = read_marks(engine, LEFT)
-    return any(marks.get(mark_name(LEFT, measure), EPOCH) > EPOCH for measure in measures)
+    return metric in owed_before(engine)
 
 
 def _left(engine: Deps, names: Iterable[str], now: datetime) -> dict[str, datetime]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
+from engine_rig import Rig
 
+from sloengine.jobs.history import EPOCH
+from sloengine.jobs.marks import mark_name, move_marks
+from sloengine.jobs.watched import LEFT
+from sloengine.monitor import DriftMonitor
 from sloengine.store.client import Store
 
 METRIC, SERVICE = "edge.inference.score", "digits"
@@ -39,6 +44,12 @@ COLUMNS = [
     "Items",
     "Revision",
 ]
+
+
+def watched_by(rig: Rig, *monitors: DriftMonitor) -> None:
+    """These are the catalogue's monitors, and nothing of their past is left to be folded."""
+    rig.deps.catalogue = replace(rig.catalogue, monitors=monitors)
+    move_marks(rig.deps, {mark_name(LEFT, monitor.metric): EPOCH for monitor in monitors})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from drift_rig import CALM, METRIC, MOVED, SERVICE, Device, Hours
+from drift_rig import CALM, METRIC, MOVED, SERVICE, Device, Hours, watched_by
 from engine_rig import Rig
 
 from sloengine import jobs
@@ -21,12 +21,18 @@ MONITOR = DriftMonitor("scores", SERVICE, METRIC, levels=("model", "version", "r
 PLACES = [Device(f"{region}-{n}", region=region) for region in ("eu", "us", "ap") for n in range(2)]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, a turn makes all the looks that are owed."""
+    monkeypatch.setattr("sloengine.jobs.drift.PATIENCE_S", 3600.0)
+
+
 class Fleet:
     """Hours of all devices, drawn from one distribution or, in some places, from another."""
 
     def __init__(self, rig: Rig, seed: int, monitor: DriftMonitor = MONITOR) -> None:
         self.rig, self.dice, self.hours = rig, np.random.default_rng(seed), Hours(rig.store)
-        rig.deps.catalogue = replace(rig.catalogue, monitors=(monitor,))
+        watched_by(rig, monitor)
 
     def hour(self, at: datetime, moved: tuple[str, ...] = (), silent: tuple[str, ...] = (), n: int = 300) -> None:
         for device in PLACES:
@@ -253,6 +259,6 @@ def test_a_monitor_that_fails_stops_no_other(rig: Rig) -> None:
     fleet = Fleet(rig, 9)
     fleet.days(MIDNIGHT, 1)
     broken = replace(MONITOR, name="broken", segments=("x" * 10,), window=timedelta(0))
-    rig.deps.catalogue = replace(rig.catalogue, monitors=(replace(broken, window=HOUR, metric="nothing"), MONITOR))
+    watched_by(rig, replace(broken, window=HOUR, metric="nothing"), MONITOR)
     fleet.hour(MIDNIGHT + DAY)
     assert fleet.look(MIDNIGHT + DAY) == [MIDNIGHT + DAY + HOUR]

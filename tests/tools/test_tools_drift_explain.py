@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from drift_rig import CALM, METRIC, MOVED, SERVICE, Device, Hours
+from drift_rig import CALM, METRIC, MOVED, SERVICE, Device, Hours, watched_by
 from engine_rig import Rig
 
 from sloengine.evaluate.drift import indices
@@ -35,7 +35,7 @@ def filled(
             n, p = now[segment] if h == 48 else (500, shares)
             hours.explicit(Device("eu-1", segment=segment), MIDNIGHT + h * HOUR, dice.multinomial(n, p))
     hours.flush()
-    rig.deps.catalogue = replace(rig.catalogue, monitors=(MONITOR,))
+    watched_by(rig, MONITOR)
     run_drift(rig.deps, "scores", NOW)
     return rig
 
@@ -86,7 +86,7 @@ def test_what_no_look_speaks_of_is_refused_with_what_there_is(rigs: Callable[...
     assert "region mars; on that level there are" in outcome.text
     assert "model m, version 1, region eu" in outcome.text
     empty = rigs()
-    empty.deps.catalogue = replace(empty.catalogue, monitors=(MONITOR,))
+    watched_by(empty, MONITOR)
     assert "has not looked yet" in run_drift_explain(empty.deps, "scores", Part(), NOW).text
 
 
@@ -102,7 +102,7 @@ def test_every_kind_of_baseline_is_read_as_the_look_read_it(rigs: Callable[..., 
     hours.explicit(Device(segment="large"), now, dice.multinomial(700, CALM))
     hours.explicit(Device(version="2", segment="large"), now, dice.multinomial(600, MOVED))
     hours.flush()
-    rig.deps.catalogue = replace(rig.catalogue, monitors=(monitor,))
+    watched_by(rig, monitor)
     if against is Against.PREVIOUS:
         rig.store.command(
             "ALTER TABLE histogram_hours DELETE WHERE Hour < now() - INTERVAL 6 DAY SETTINGS mutations_sync = 1"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from drift_rig import CALM, METRIC, MOVED, SERVICE, Device, Hours
+from drift_rig import CALM, METRIC, MOVED, SERVICE, Device, Hours, watched_by
 from engine_rig import Rig
 
 from sloengine.monitor import Against, DriftMonitor
@@ -29,7 +29,7 @@ def filled(rigs: Callable[..., Rig], moved: str, monitor: DriftMonitor = MONITOR
             shares = MOVED if h == 48 and region == moved else CALM
             hours.explicit(Device(f"{region}-1", region=region), MIDNIGHT + h * HOUR, dice.multinomial(500, shares))
     hours.flush()
-    rig.deps.catalogue = replace(rig.catalogue, monitors=(monitor,))
+    watched_by(rig, monitor)
     return rig
 
 
@@ -60,7 +60,7 @@ def test_mistakes_are_told_with_what_to_do(rigs: Callable[..., Rig]) -> None:
     assert run_drift(rig.deps, "scores", NOW, at="tomorrow").code == 2
     rig.deps.catalogue = replace(rig.catalogue, monitors=())
     assert "the catalogue has no DriftMonitor" in run_drift(rig.deps, "scores", NOW).text
-    rig.deps.catalogue = replace(rig.catalogue, monitors=(replace(MONITOR, metric="edge.input.feature"),))
+    watched_by(rig, replace(MONITOR, metric="edge.input.feature"))
     refused = run_drift(rig.deps, "scores", NOW)
     assert (refused.code, "has no baseline" in refused.text) == (2, True)
 
