@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 from sqlalchemy import Connection
 
 from sloengine.alert.drift import ALERT, OVER, Reason, labels_of, severity_of, where
@@ -199,8 +200,11 @@ def _why(engine: Deps, look: Look, finding: Finding) -> str:
         "devices": (finding.device,) if finding.device else (),
     }
     only = Only((finding.model,), finding.versions, **place, segment=attribute, value=value)
+    drifting = look.compared.readings.inflation[look.judged.verdicts == Verdict.DRIFT]
+    inflation = float(np.median(drifting)) if drifting.size else 1.0
     try:
-        return in_words(explain(engine.store, Question(look.monitor, look.end, look.version, only)))
+        asked = Question(look.monitor, look.end, look.version, only, inflation)
+        return in_words(explain(engine.store, asked), look.version.bins)
     except StoreError as error:
         return f"not known: {error}"
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy import special  # type: ignore[import-untyped]
 
 from sloengine.evaluate.drift import indices
 from sloengine.evaluate.drift.levels import VERSION, Floats, Rows
 from sloengine.evaluate.drift.mix import Mix, Verdict, apart
+from sloengine.evaluate.drift.onset import Bin, moved, onset
 from sloengine.jobs.drift_baselines import Version, windows_of
 from sloengine.jobs.drift_read import Bins, Only, Reading, Span, read_rows
 from sloengine.monitor import Against, DriftMonitor, Values
@@ -22,17 +24,20 @@ from sloengine.times import utc
 BACK = timedelta(days=2)
 """How far back the beginning of a drift is looked for; of windows longer than an hour so many of them."""
 BINS_SHOWN = 8
+SURE = 1e-5
+"""Probability of a change by chance up to which the interval of its beginning holds as often as it says (onset.py)."""
 WEEK, RETENTION = timedelta(days=7), timedelta(days=40)
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """One pinned bin: where it is, its share then and now, and what it adds to PSI."""
+class Began:
+    """When the counts began to differ: the beginning of a window."""
 
-    name: str
-    then: float
-    now: float
-    adds: float
+    at: datetime
+    between: tuple[datetime, datetime] | None
+    """With a probability of 95 %; None of what hardly shows, which may seem to have begun anywhere."""
+    before: bool
+    """It may have begun before anything that was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,9 @@ class Explained:
     bins: tuple[Bin, ...]
     """Those that moved most first."""
     strata: tuple[Strata, ...]
-    hours: tuple[tuple[datetime, float, float], ...]
+    past: tuple[tuple[datetime, float, float], ...]
     """Of windows until the look: end, events, and PSI against the baseline."""
+    began: Began | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class Question:
     end: datetime
     version: Version
     only: Only
+    inflation: float = 1.0
+    """Of its counts, as its baseline has it."""
 
     def reading(self, lo: datetime, hi: datetime) -> Reading:
         return Reading(self.monitor, (lo, hi), only=self.only)
@@ -73,9 +81,11 @@ def explain(store: Store, asked: Question) -> Explained:
     then = _then(store, asked, now)
     base, current = then.counts.sum(axis=0), now.counts.sum(axis=0)
     if not base.sum() or not current.sum():
-        return Explained((), (), ())
+        return Explained((), (), (), None)
     strata = tuple(_strata(store, asked, then, now)) if monitor.segments else ()
-    return Explained(moved(base, current, bins), strata, tuple(_past(store, asked, base)))
+    past = list(_past(store, asked))
+    told = tuple((end, float(c.sum()), float(indices.psi(base, c)) if c.any() else float("nan")) for end, c in past)
+    return Explained(tuple(moved(base, current, bins.edges)), strata, told, _began(asked, base, past))
 
 
 MIX_WORDS = {
@@ -86,10 +96,12 @@ MIX_WORDS = {
 }
 
 
-def in_words(found: Explained) -> str:
-    """The bins that moved most, and what the mix has to do with it."""
-    bins = ", ".join(f"{b.name} from {b.then:.1%} to {b.now:.1%}" for b in found.bins[:3])
-    said = [f"moved most: {bins}"] if bins else []
+def in_words(found: Explained, bins: Bins) -> str:
+    """The bins that moved most, since when, and what the mix has to do with it."""
+    shown = ", ".join(f"{name} from {b.then:.1%} to {b.now:.1%}" for name, b in named(found.bins, bins)[:3])
+    said = [f"moved most: {shown}"] if shown else []
+    if found.began:
+        said.append(f"since {in_time(found.began)}")
     said += [f"{strata.attribute}: {MIX_WORDS[strata.mix.verdict]}" for strata in found.strata]
     return "; ".join(said)
 
@@ -125,13 +137,20 @@ def _before(store: Store, asked: Question) -> tuple[str, ...]:
     return tuple(a["ModelVersion"] for a, b in pairwise(rows) if b["ModelVersion"] in asked.only.versions)
 
 
-def moved(base: Floats, current: Floats, bins: Bins) -> tuple[Bin, ...]:
-    """Bins by how much they add to PSI."""
-    p, q = indices.shares(base + indices.HALF), indices.shares(current + indices.HALF)
-    adds = (q - p) * np.log(q / p)
+def in_time(began: Began) -> str:
+    """When it began."""
+    if began.between is None:
+        return f"about {began.at:%Y-%m-%d %H:%M}"
+    lo, hi = began.between
+    if began.before:
+        return f"{hi:%Y-%m-%d %H:%M} at the latest"
+    return f"{began.at:%Y-%m-%d %H:%M}" + (f" ({lo:%H:%M} to {hi:%H:%M})" if lo != hi else "")
+
+
+def named(moves: Sequence[Bin], bins: Bins) -> list[tuple[str, Bin]]:
+    """Bins with where they are, in words."""
     names = names_of(bins)
-    order = np.argsort(-adds, kind="stable")[:BINS_SHOWN]
-    return tuple(Bin(names[i], float(p[i]), float(q[i]), float(adds[i])) for i in order)
+    return [(names[b.at], b) for b in moves[:BINS_SHOWN]]
 
 
 def names_of(bins: Bins) -> list[str]:
@@ -169,10 +188,18 @@ def _by_value(rows: Rows, k: int, values: dict[int, str]) -> dict[str, Floats]:
     return found
 
 
-def _past(store: Store, asked: Question, base: Floats) -> Iterator[tuple[datetime, float, float]]:
+def _past(store: Store, asked: Question) -> Iterator[tuple[datetime, Floats]]:
+    """Ends of the windows before, and what they hold."""
     window = asked.monitor.window
     begin = asked.end - max(BACK // window, 8) * window
     for lo, hi in windows_of((begin, asked.end), window):
-        counts = read_rows(store, asked.reading(lo, hi), asked.version.bins).counts.sum(axis=0)
-        events = float(counts.sum())
-        yield hi, events, float(indices.psi(base, counts)) if events else float("nan")
+        yield hi, read_rows(store, asked.reading(lo, hi), asked.version.bins).counts.sum(axis=0)
+
+
+def _began(asked: Question, base: Floats, past: Sequence[tuple[datetime, Floats]]) -> Began | None:
+    found = onset(np.array([counts for _, counts in past]), base, asked.inflation)
+    if found is None:
+        return None
+    begins = [end - asked.monitor.window for end, _ in past]
+    sure = float(special.chdtrc(len(base) - 1, found.deviance)) <= SURE
+    return Began(begins[found.hour], (begins[found.first], begins[found.last]) if sure else None, found.first == 0)

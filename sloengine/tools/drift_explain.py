@@ -9,8 +9,8 @@ from typing import Any
 from sloengine.errors import StoreError
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift_baselines import version_of
-from sloengine.jobs.drift_explain import MIX_WORDS, Explained, Question, explain
-from sloengine.jobs.drift_read import Only
+from sloengine.jobs.drift_explain import MIX_WORDS, Explained, Question, explain, in_time, named
+from sloengine.jobs.drift_read import Bins, Only
 from sloengine.monitor import DriftMonitor
 from sloengine.store.client import Row
 from sloengine.times import utc
@@ -67,9 +67,9 @@ def run_drift_explain(engine: Deps, name: str, part: Part, now: datetime, *, at:
     version = version_of(engine.store, monitor, last["BaselineVersion"])
     if version is None:
         raise StoreError(f"baseline {last['BaselineVersion']} of {monitor.name} is not there any more")
-    found = explain(engine.store, Question(monitor, utc(last["WindowEnd"]), version, part.only))
-    plain = _plain(monitor, part, looks, found)
-    return Outcome(_text(monitor, part, looks, found), plain, FOUND if last["Verdict"] in DRIFTS else 0)
+    found = explain(engine.store, Question(monitor, utc(last["WindowEnd"]), version, part.only, last["Inflation"]))
+    plain = _plain(monitor, part, looks, found, version.bins)
+    return Outcome(_text(monitor, part, looks, found, version.bins), plain, FOUND if last["Verdict"] in DRIFTS else 0)
 
 
 def _worst(engine: Deps, monitor: DriftMonitor, moment: datetime) -> Part:
@@ -106,7 +106,7 @@ def _shown(row: Row) -> str:
 # --- what is told
 
 
-def _text(monitor: DriftMonitor, part: Part, looks: list[Row], found: Explained) -> str:
+def _text(monitor: DriftMonitor, part: Part, looks: list[Row], found: Explained, bins: Bins) -> str:
     last = looks[-1]
     lines = [
         f"{str(last['Verdict']).upper().replace('_', ' ')}: {_named(part)}, until {clock(utc(last['WindowEnd']))}",
@@ -119,9 +119,11 @@ def _text(monitor: DriftMonitor, part: Part, looks: list[Row], found: Explained)
             [tuple(f"{last[i]:.4g}" for i in ("Psi", "Ks", "Js", "Wasserstein", "Hellinger"))],
         ),
     ]
+    if found.began and last["Verdict"] in DRIFTS:
+        lines.append(f"began {in_time(found.began)}")
     if found.bins:
         lines += ["bins that moved", table(("bin", "then", "now", "adds to psi"), [
-            (b.name, percent(b.then, 2), percent(b.now, 2), f"{b.adds:.3g}") for b in found.bins
+            (name, percent(b.then, 2), percent(b.now, 2), f"{b.psi:.3g}") for name, b in named(found.bins, bins)
         ])]  # fmt: skip
     for strata in found.strata:
         lines += _of_mix(monitor, strata.attribute, strata.names, strata.mix)
@@ -143,13 +145,15 @@ def _of_mix(monitor: DriftMonitor, attribute: str, names: tuple[str, ...], mix: 
     return [head, table((attribute, "share then", "now", f"own {monitor.index}", "adds to psi"), rows)]
 
 
-def _plain(monitor: DriftMonitor, part: Part, looks: list[Row], found: Explained) -> dict[str, Any]:
+def _plain(monitor: DriftMonitor, part: Part, looks: list[Row], found: Explained, bins: Bins) -> dict[str, Any]:
+    began = found.began
     return {
         "monitor": monitor.name,
         "series": {f.name: getattr(part, f.name) for f in fields(part) if getattr(part, f.name)},
         "look": looks[-1],
         "looks": looks,
-        "bins": [{"bin": b.name, "then": b.then, "now": b.now, "adds": b.adds} for b in found.bins],
+        "bins": [{"bin": name, "then": b.then, "now": b.now, "adds": b.psi} for name, b in named(found.bins, bins)],
+        "began": {"at": began.at, "between": began.between, "before": began.before} if began else None,
         "mix": [
             {
                 "attribute": strata.attribute,
@@ -170,5 +174,5 @@ def _plain(monitor: DriftMonitor, part: Part, looks: list[Row], found: Explained
             }
             for strata in found.strata
         ],
-        "past": [{"until": until, "events": n, "psi": psi} for until, n, psi in found.hours],
+        "past": [{"until": until, "events": n, "psi": psi} for until, n, psi in found.past],
     }

@@ -73,8 +73,11 @@ def test_the_worst_is_told_with_its_bins_and_its_looks(rigs: Callable[..., Rig])
     assert outcome.found["look"]["Psi"] == pytest.approx(float(indices.psi(base, current)))
     top = outcome.found["bins"][0]
     assert top["bin"] == "up to 0.1"
-    assert top["now"] == pytest.approx((current[0] + 0.5) / (current.sum() + 5))
-    assert top["then"] == pytest.approx((base[0] + 0.5) / (base.sum() + 5))
+    assert top["now"] == pytest.approx(current[0] / current.sum())
+    assert top["then"] == pytest.approx(base[0] / base.sum())
+    began = outcome.found["began"]
+    assert (began["at"], began["between"], began["before"]) == (MIDNIGHT + 2 * DAY, (MIDNIGHT + 2 * DAY,) * 2, False)
+    assert f"began {MIDNIGHT + 2 * DAY:%Y-%m-%d %H:%M}" in outcome.text
     assert len(outcome.found["past"]) == 48
     assert outcome.found["past"][-1]["psi"] == pytest.approx(outcome.found["look"]["Psi"])
 
