@@ -20,7 +20,6 @@ from sloengine.store.client import Row, Store, length_of, packed_array
 from sloengine.times import unix_ms
 
 REFUSED = "refused"
-DAY = timedelta(days=1)
 Progress = Callable[[int, int], None]
 
 
@@ -78,9 +77,8 @@ def _kept(store: Store, reading: Reading, bins: Bins, number: int, progress: Pro
     windows = list(windows_of(reading.span, reading.monitor.window))
     blocks = blocks_of(store, replace(reading, span=windows[-1]))
     steps, done = len(windows) * len(blocks) * (2 if len(blocks) > 1 else 1), count(1)
-    a_day = int(DAY / reading.monitor.window)
-    upper, models, checksum = Gathering(bins.size, a_day), np.zeros(0, dtype=np.uint64), hashlib.sha256(bins.told)
-    devices = Gathering(bins.size, a_day)
+    upper, models, checksum = Gathering(bins.size), np.zeros(0, dtype=np.uint64), hashlib.sha256(bins.told)
+    devices = Gathering(bins.size)
     for at, window in enumerate(windows):
         parts = []
         for block in blocks:
@@ -119,7 +117,7 @@ def _of_devices(
     """One block at a time."""
     windows = list(windows_of(reading.span, reading.monitor.window))
     for block in blocks:
-        own = Gathering(bins.size, int(DAY / reading.monitor.window))
+        own = Gathering(bins.size)
         for at, window in enumerate(windows):
             rows = read_rows(store, replace(reading, span=window), bins, block)
             own.add(of_devices(rows), first_half=2 * at < len(windows))

@@ -24,6 +24,7 @@ from tests.drift_tables.shapes import edges_of
 DEFAULTS = DriftMonitor("shown", "shown", "edge.inference.score")
 """The rules are those of a monitor that says nothing of them."""
 BINS, PARTS = 20, 4
+SLOPE = np.linspace(-1, 1, BINS)
 HOUR = timedelta(hours=1)
 RULE = Rule(level_of_look(DEFAULTS.false_alarms, HOUR), DEFAULTS.index, DEFAULTS.minimum, DEFAULTS.persistence)
 DRIFTING = (0.0, 0.01, 0.1, 0.5)
@@ -31,8 +32,10 @@ MOVED = 0.25
 LOOK_EVENTS = (100, 1_000)
 CALM_EVENTS = (50, 500)
 CALM_SERIES = 100
-UNREST = ((1.0, 1), (4.0, 1), (4.0, 6))
-"""Variance of an hour's counts over what chance makes it, and for how many hours the shares of an hour last."""
+INDEPENDENT, SCENES, DAILY = "independent", "scenes of six hours", "every day alike"
+UNREST = ((1.0, INDEPENDENT), (4.0, INDEPENDENT), (4.0, SCENES), (4.0, DAILY))
+"""Variance of an hour's counts over what chance makes it, and what hours have to do with each other."""
+SCENE_HOURS, DAILY_TILT = 6, 0.8
 PSIS, DELAY_EVENTS = (0.05, 0.1, 0.15, 0.25, 0.5, 1.0), (20, 100, 500, 2_000)
 DELAY_SHARE = 0.05
 RUN_EVENTS = (50, 500)
@@ -54,11 +57,11 @@ class Fleet:
 
     @classmethod
     def of(
-        cls, size: int, events: int, week: int, chance: np.random.Generator, unrest: tuple[float, int] = UNREST[0]
+        cls, size: int, events: int, week: int, chance: np.random.Generator, unrest: tuple[float, str] = UNREST[0]
     ) -> Fleet:
         """With an undrifted week as baseline, from which its inflation is estimated too, as jobs do."""
         shares = chance.dirichlet(np.ones(BINS), size=size)
-        hours = Gathering(BINS, 24)
+        hours = Gathering(BINS)
         ids, nothing = np.arange(1, size + 1, dtype=np.uint64), np.zeros(size)
         for number, counts in enumerate(islice(hours_of(shares, events, chance, unrest), week)):
             hours.add(Sums(ids, ids, counts, nothing), first_half=number < week // 2)
@@ -77,14 +80,17 @@ class Fleet:
         return self.read(chance.multinomial(self.events, shares).astype(float))
 
 
-def hours_of(shares: Floats, events: int, chance: np.random.Generator, unrest: tuple[float, int]) -> Iterator[Floats]:
+def hours_of(shares: Floats, events: int, chance: np.random.Generator, unrest: tuple[float, str]) -> Iterator[Floats]:
     """Counts of one hour after the other: multinomial, of shares that vary where there is unrest (Dirichlet-multinomial)."""
-    inflation, lasting = unrest
+    inflation, kind = unrest
     # Variances are (events + a) / (1 + a) times those of chance, a the sum of the Dirichlet's parameters.
     a = (events - inflation) / (inflation - 1) if inflation > 1 else np.inf
     number, now = 0, shares
     while True:
-        if inflation > 1 and number % lasting == 0:
+        if kind == DAILY:
+            # Of some 500 events such a tilt makes variances about four times as large.
+            now = _tilted(shares, np.full(len(shares), DAILY_TILT * np.sin(2 * np.pi * number / 24)), SLOPE)
+        elif inflation > 1 and (kind == INDEPENDENT or number % SCENE_HOURS == 0):
             drawn = chance.standard_gamma(shares * a) + 1e-300
             now = drawn / drawn.sum(axis=1, keepdims=True)
         yield chance.multinomial(events, now).astype(float)
@@ -93,13 +99,12 @@ def hours_of(shares: Floats, events: int, chance: np.random.Generator, unrest: t
 
 def moved(shares: Floats, size: float | Floats) -> Floats:
     """Shares tilted along the score until their PSI against what they were is ``size``."""
-    slope = np.linspace(-1, 1, shares.shape[1])
     low, high = np.zeros(len(shares)), np.full(len(shares), 60.0)
     for _ in range(40):
         middle = (low + high) / 2
-        over = psi_of(shares, _tilted(shares, middle, slope)) > size
+        over = psi_of(shares, _tilted(shares, middle, SLOPE)) > size
         low, high = np.where(over, low, middle), np.where(over, middle, high)
-    return _tilted(shares, low, slope)
+    return _tilted(shares, low, SLOPE)
 
 
 def _tilted(shares: Floats, by: Floats, slope: Floats) -> Floats:
@@ -159,7 +164,7 @@ def looks_of(series: int, share: float, events: int, week: int, repeats: int) ->
     return {name: float(np.mean(values)) if values else float("nan") for name, values in told.items()}
 
 
-def weeks_of(unrest: tuple[float, int], events: int, part: int, week: int, repeats: int) -> dict[str, float]:
+def weeks_of(unrest: tuple[float, str], events: int, part: int, week: int, repeats: int) -> dict[str, float]:
     """Calm fleet-weeks: in how many anything is found, and how much."""
     told = dict.fromkeys(("weeks", "significant", "suspected", "drift", "slow", "findings", "dummy"), 0.0)
     for number in range(repeats):
@@ -266,14 +271,14 @@ def hours(value: float) -> str:
 
 
 def short(found: Found) -> list[str]:
-    alone = _told(found, [key for key in product(UNREST, CALM_EVENTS) if key[0][1] == 1])
-    lasting = _told(found, [key for key in product(UNREST, CALM_EVENTS) if key[0][1] > 1])
+    alone = _told(found, [key for key in product(UNREST, CALM_EVENTS) if key[0][1] == INDEPENDENT])
+    lasting = _told(found, [key for key in product(UNREST, CALM_EVENTS) if key[0][1] != INDEPENDENT])
     found_alone, slow_alone = (percent(alone[name] / alone["weeks"]) for name in ("suspected", "slow"))
     found_lasting, slow_lasting = (percent(lasting[name] / lasting["weeks"]) for name in ("suspected", "slow"))
     return [
         f"Of calm weeks of hourly looks at {CALM_SERIES} series a fleet's engine finds anything in {found_alone}, slow drift"
         f" in {slow_alone}; {DEFAULTS.false_alarms:.0%} is promised.",
-        f"Where hours depend on each other (shares that last for hours) single looks find anything in {found_lasting} of"
+        f"Where hours depend on each other single looks find anything in {found_lasting} of"
         f" calm weeks, cumulative sums slow drift in {slow_lasting}.",
     ]
 
@@ -325,15 +330,13 @@ def _weeks(found: Found, size: Size) -> str:
     head = ("inflation", "lasting hours", "events an hour", "weeks", "significant", "suspected", "drift", "slow drift")
     return f"""### Calm weeks
 
-Fleets of {CALM_SERIES} series in which nothing drifts, looked at {size.week} times against one and the same baseline.
-Of inflation 4 the
-shares of an hour vary (Dirichlet-multinomial) so that counts vary four times as much as chance makes them; where
-they last for six hours,
-looks also depend on each other. Share of fleet-weeks with anything significant (q at most the look's level;
-{DEFAULTS.false_alarms:.0%} is promised), with anything suspected (a large enough effect too), with drift
-({RULE.persistence[0]} of {RULE.persistence[1]}), with slow drift; then verdicts of drift and slow drift in a
-week, one for each series
-and hour, and the dummy's:
+Fleets of {CALM_SERIES} series in which nothing drifts, looked at {size.week} times against one and the same
+baseline. Of inflation 4 counts vary four times as much as chance makes them: the shares of an hour vary
+(Dirichlet-multinomial), independently of the next or for scenes of {SCENE_HOURS} hours; or every hour of the day has
+a mix of its own, the same every day (about four times, of 500 events). Share of fleet-weeks with anything
+significant (q at most the look's level; {DEFAULTS.false_alarms:.0%} is promised), with anything suspected (a large
+enough effect too), with drift ({RULE.persistence[0]} of {RULE.persistence[1]}), with slow drift; then verdicts of
+drift and slow drift in a week, one for each series and hour, and the dummy's:
 
 {table((*head, "verdicts a week", "dummy's"), rows)}"""
 

@@ -52,7 +52,7 @@ def test_a_drifting_fleets_series_have_the_psi_that_is_stated() -> None:
 
 def test_unruly_hours_vary_as_much_as_is_stated() -> None:
     shares, chance = np.full((2000, 5), 0.2), np.random.default_rng(2)
-    hours = fleets.hours_of(shares, 300, chance, (4.0, 6))
+    hours = fleets.hours_of(shares, 300, chance, (4.0, fleets.SCENES))
     drawn = [next(hours) for _ in range(12)]
     assert np.var(drawn[0][:, 0]) / (300 * 0.2 * 0.8) == pytest.approx(4, rel=0.15)
     assert np.corrcoef(drawn[0][:, 0], drawn[5][:, 0])[0, 1] == pytest.approx(0.75, abs=0.05)

@@ -91,9 +91,9 @@ def test_a_slow_drift_below_what_single_looks_show_is_found_by_its_sum_at_this_l
 
 
 def test_hours_that_depend_on_each_other_are_no_slow_drift() -> None:
-    """Shares that wander and stay for six hours: the baseline's days say so, and cumulative sums wait as much longer."""
+    """Shares that wander and stay for six hours: the baseline says so, and cumulative sums wait as much longer."""
     dice, ids = np.random.default_rng(11), np.arange(1, 31, dtype=np.uint64)
-    gathering, before, slow, sums = Gathering(BINS, 24), Before.fresh(30), {1: 0, 0: 0}, Before.fresh(30)
+    gathering, before, slow, sums = Gathering(BINS), Before.fresh(30), {1: 0, 0: 0}, Before.fresh(30)
 
     def hours(count: int) -> Iterator[np.ndarray]:
         for h in range(count):
@@ -117,10 +117,40 @@ def test_hours_that_depend_on_each_other_are_no_slow_drift() -> None:
     assert slow[1] == 0
 
 
-def test_of_less_than_three_days_nobody_knows_how_long_what_varies_lasts() -> None:
-    gathering, ids = Gathering(BINS, 24), np.array([1], dtype=np.uint64)
-    for h in range(49):
-        gathering.add(Sums(ids, ids, FLAT[None, :] * 100, np.zeros(1)), first_half=h < 24)
+def test_a_mix_that_comes_again_every_day_is_no_slow_drift() -> None:
+    """Night is not as noon, today as in the baseline: windows tell of the next, although days are all alike."""
+    size, dice, ids = 30, np.random.default_rng(12), np.arange(1, 31, dtype=np.uint64)
+    slope, gathering, before, slow = np.linspace(-1, 1, BINS), Gathering(BINS), Before.fresh(30), 0
+
+    def hour(h: int) -> np.ndarray:
+        shares = FLAT * np.exp(0.5 * np.sin(2 * np.pi * h / 24) * slope)
+        return dice.multinomial(500, shares / shares.sum(), size=size).astype(float)
+
+    for h in range(168):
+        gathering.add(Sums(ids, ids, hour(h), np.zeros(size)), first_half=h < 84)
+    base = gathering.baseline()
+    assert float(np.mean(base.lasting)) > 3
+    for h in range(168):
+        read = fleet.read(fleet.Block(base.counts, hour(h), None, base.inflation, base.freedom))
+        found = judge(read, Given(np.zeros(size), np.ones(size, dtype=bool), base.lasting), before, RULE)
+        before, slow = found.after, slow + int(np.count_nonzero(found.verdicts == Verdict.SLOW_DRIFT))
+    assert slow == 0
+
+
+def test_hours_that_tell_nothing_of_the_next_last_one_hour() -> None:
+    dice, gathering, ids = np.random.default_rng(13), Gathering(BINS), np.arange(1, 201, dtype=np.uint64)
+    for h in range(168):
+        shares = dice.dirichlet(FLAT * 160, size=200)
+        gathering.add(Sums(ids, ids, dice.multinomial(500, shares).astype(float), np.zeros(200)), first_half=h < 84)
+    lasting = gathering.baseline().lasting
+    assert (lasting >= 1).all()
+    assert float(np.mean(lasting)) < 1.1
+
+
+def test_of_a_few_windows_nobody_knows_how_long_what_varies_lasts() -> None:
+    gathering, ids = Gathering(BINS), np.array([1], dtype=np.uint64)
+    for h in range(6):
+        gathering.add(Sums(ids, ids, FLAT[None, :] * 100, np.zeros(1)), first_half=h < 3)
     assert np.isnan(gathering.baseline().lasting).all()
 
 
@@ -180,7 +210,7 @@ def test_inflation_is_one_of_chance_alone_and_what_it_is_of_more() -> None:
 
 
 def test_a_window_alone_has_no_inflation_and_series_that_come_late_are_added() -> None:
-    gathering = Gathering(2, 24)
+    gathering = Gathering(2)
     ids = np.array([5, 9], dtype=np.uint64)
     gathering.add(Sums(ids[:1], ids[:1], np.array([[3.0, 1.0]]), np.zeros(1)), first_half=True)
     gathering.add(Sums(ids, ids, np.array([[1.0, 1.0], [4.0, 4.0]]), np.zeros(2)), first_half=False)
@@ -205,7 +235,7 @@ def test_rows_of_one_series_add_up_and_peers_are_the_others() -> None:
 
 def test_doubts_name_what_is_wrong() -> None:
     def made(windows: int, draw: Callable[[int], np.ndarray]) -> tuple[str, list[str]]:
-        gathering, ids = Gathering(BINS, 24), np.array([1], dtype=np.uint64)
+        gathering, ids = Gathering(BINS), np.array([1], dtype=np.uint64)
         for w in range(windows):
             gathering.add(Sums(ids, ids, draw(w)[None, :].astype(float), np.zeros(1)), first_half=2 * w < windows)
         return doubts(gathering.baseline(), ids, HOUR)

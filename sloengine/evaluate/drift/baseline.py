@@ -18,8 +18,12 @@ HOURS_MIN = 24
 """Scores of a morning are no baseline for a night."""
 EVENTS_MIN = 1000
 """Of the whole model, below which a baseline is refused."""
-DAYS_MIN = 3
-"""Whole days from which it can be told how long what varies lasts."""
+WINDOWS_MIN = 7
+"""From which it can be told how long what varies lasts."""
+FADING = 0.8
+"""By how much what a window told of the next has faded one window later."""
+R_MAX = 0.92
+"""Correlation of a window with the next, above which a baseline of days tells nothing better: what varies lasts a day."""
 UNREST = 0.1
 """PSI between its own halves from which a baseline is dubious, where it is no chance."""
 UNREST_ALPHA = 0.001
@@ -43,16 +47,15 @@ class Baseline:
     """PSI between its halves without what chance adds; NaN where a half holds too little."""
     unrest_p: Floats
     lasting: Floats
-    """How many windows what varies lasts: inflation of days over that of windows, 1 to the windows of a day; NaN of too few."""
+    """How many windows what varies lasts, 1 to 24: variance of a long sum of windows over what independent ones' would be; NaN of
+    too few windows."""
 
 
 @dataclass
 class Gathering:
-    """Adds windows up, one after the other; about 40 · S · B bytes."""
+    """Adds windows up, in the order of time; about 40 · S · B bytes."""
 
     bins: int
-    a_day: int
-    """Windows of a day."""
     ids: Ids = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     counts: Floats = field(init=False)
     first: Floats = field(init=False)
@@ -60,16 +63,19 @@ class Gathering:
     squares: Floats = field(init=False)
     """Sum over windows of count² / events of the window: what their χ² is made of."""
     windows: Floats = field(init=False)
-    today: Floats = field(init=False)
-    """Of the windows since the last whole day."""
-    day_squares: Floats = field(init=False)
-    days: Floats = field(init=False)
-    added: int = 0
+    recent: Floats = field(init=False)
+    """Windows' counts over the root of their events, faded by how long ago they were."""
+    crossed: Floats = field(init=False)
+    """Sum over windows of the same times what was recent then: what their autocorrelations are made of."""
+    recent_roots: Floats = field(init=False)
+    """As ``recent`` and ``crossed``, of the roots of events."""
+    crossed_roots: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         for name in _BINNED:
             setattr(self, name, np.zeros((0, self.bins)))
-        self.windows, self.days = np.zeros(0), np.zeros(0)
+        for name in _SINGLE:
+            setattr(self, name, np.zeros(0))
 
     def add(self, window: Sums, *, first_half: bool) -> None:
         """One window of all series of all levels."""
@@ -81,26 +87,21 @@ class Gathering:
         self.counts[at] += counts
         self.squares[at] += counts**2 / events[held, None]
         self.windows[at] += 1
-        self.today[at] += counts
         if first_half:
             self.first[at] += counts
-        self.added += 1
-        if self.added % self.a_day == 0:
-            self._end_day()
-
-    def _end_day(self) -> None:
-        events = self.today.sum(axis=1)
-        held = events > 0
-        self.day_squares[held] += self.today[held] ** 2 / events[held, None]
-        self.days[held] += 1
-        self.today[:] = 0.0
+        roots = np.sqrt(events[held])
+        scaled = counts / roots[:, None]
+        self.crossed[at] += scaled * self.recent[at]
+        self.crossed_roots[at] += roots * self.recent_roots[at]
+        self.recent[at] = FADING * self.recent[at] + scaled
+        self.recent_roots[at] = FADING * self.recent_roots[at] + roots
 
     def _know(self, ids: Ids) -> None:
         known = np.union1d(self.ids, ids)
         if len(known) == len(self.ids):
             return
         at = np.searchsorted(known, self.ids)
-        for name in (*_BINNED, "windows", "days"):
+        for name in (*_BINNED, *_SINGLE):
             old = getattr(self, name)
             grown = np.zeros((len(known), *old.shape[1:]))
             grown[at] = old
@@ -111,6 +112,9 @@ class Gathering:
         """What was gathered, as a baseline."""
         events = self.counts.sum(axis=1)
         inflation, freedom = inflations(self.counts, self.squares, self.windows)
+        lasting = self._lasting()
+        # Windows of which each tells of the next are fewer than they look.
+        freedom = freedom / np.nan_to_num(lasting, nan=1.0)
         size = len(self.ids)
         halves = fleet.read(fleet.Block(self.first, self.counts - self.first, None, inflation, enough(freedom)))
         return Baseline(
@@ -122,17 +126,28 @@ class Gathering:
             freedom,
             halves.effect("psi") if size else np.zeros(0),
             halves.p,
-            self._lasting(inflation),
+            lasting,
         )
 
-    def _lasting(self, inflation: Floats) -> Floats:
-        whole = self.counts - self.today
-        by_day, freedom = inflations(whole, self.day_squares, self.days)
-        known = (self.days >= DAYS_MIN) & (freedom > 0)
-        return np.where(known, np.clip(by_day / inflation, 1.0, self.a_day), np.nan)
+    def _lasting(self) -> Floats:
+        """(1 + r) / (1 - r), r the correlation of a window's deviations with the next one's, fading evenly (Bartlett 1946).
+
+        Gathered is Σ FADING^(k-1) · (autocorrelation at k): of even fading r / (1 - FADING · r). What comes again every day lasts
+        too, which sums over days would hide.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = self.counts / self.counts.sum(axis=1, keepdims=True)
+            spread, crossed = (
+                np.sum(np.where(self.counts > 0, sums / share, 0.0), axis=1) for sums in (self.squares, self.crossed)
+            )
+        spread, crossed = spread - self.counts.sum(axis=1), crossed - self.crossed_roots
+        told = np.maximum(0.0, np.divide(crossed, spread, out=np.zeros_like(spread), where=spread > 0))
+        r = np.minimum(told / (1 + FADING * told), R_MAX)
+        return np.where(self.windows >= WINDOWS_MIN, (1 + r) / (1 - r), np.nan)
 
 
-_BINNED = ("counts", "first", "squares", "today", "day_squares")
+_BINNED = ("counts", "first", "squares", "recent", "crossed")
+_SINGLE = ("windows", "recent_roots", "crossed_roots")
 
 
 def inflations(counts: Floats, squares: Floats, windows: Floats) -> tuple[Floats, Floats]:

@@ -111,7 +111,7 @@ def judge(readings: Readings, given: Given, before: Before, rule: Rule) -> Judge
     tested = int(np.count_nonzero(~np.isnan(p)))
     smallest = np.where(fits, readings.smallest_psi(rule.level / max(tested, 1)), np.nan)
     exceeds = (q <= rule.level) & (effect >= rule.minimum)
-    after = _after(before, exceeds, p, readings)
+    after = _after(before, exceeds, p, readings, given)
     lasting = _windows(after.exceeded, rule.persistence[1]) >= rule.persistence[0]
     # Of all series together, cumulative sums may cry wolf as often as looks may. Looks that depend on each other for a time are
     # worth one in that time: the sum varies as much more, and so does what it may reach by chance.
@@ -139,11 +139,13 @@ def judge(readings: Readings, given: Given, before: Before, rule: Rule) -> Judge
     return Judged(verdicts.astype(np.uint8), q, effect, smallest, after)
 
 
-def _after(before: Before, exceeds: Flags, p: Floats, readings: Readings) -> Before:
+def _after(before: Before, exceeds: Flags, p: Floats, readings: Readings, given: Given) -> Before:
     shifted = (before.exceeded.astype(np.uint16) << 1 | exceeds) & 0xFF
     # A look that says nothing of a series is no calm one.
     exceeded = np.where(np.isnan(p), before.exceeded, shifted).astype(np.uint8)
-    return Before(exceeded, sequential.step(before.sums, p, readings.n, readings.m))
+    # The baseline's own deviation lies in every look, and is as much larger.
+    n = readings.n * np.nan_to_num(given.lasting, nan=1.0)
+    return Before(exceeded, sequential.step(before.sums, p, n, readings.m))
 
 
 def _windows(exceeded: NDArray[np.uint8], last: int) -> NDArray[np.uint8]:

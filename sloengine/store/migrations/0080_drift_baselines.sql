@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS drift_baselines (
     -- PSI between its own first and second half of windows without what chance adds, and p of it.
     Unrest Float64,
     UnrestP Float64,
-    -- How many windows what varies lasts, 1 to those of a day; NaN of less than three days.
+    -- How many windows what varies lasts, 1 to 24; NaN of fewer than seven windows.
     Lasting Float64
 ) ENGINE = MergeTree
 PARTITION BY tuple()
