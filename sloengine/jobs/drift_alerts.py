@@ -216,13 +216,18 @@ FINDING_COLUMNS = (
 
 
 def _row(look: Look, finding: Finding, key: str) -> list[object]:
-    worst = finding.members[0]
-    head = finding.head or worst
+    shown = _shown(finding)
     return [
         look.monitor.name, key, look.end, "firing", finding.level, look.monitor.service, finding.model, list(finding.versions),
-        finding.region or "", finding.device or "", dict(finding.segments), head.effect, head.n, len(finding.members),
+        finding.region or "", finding.device or "", dict(finding.segments), shown.effect, shown.n, len(finding.members),
         finding.told, finding.exceeding, json.dumps(_evidence(look, finding)), _summary(look, finding),
     ]  # fmt: skip
+
+
+def _shown(finding: Finding) -> Seen:
+    """Whose figures a finding is told by: of segments that it names the worst, because in the whole version they are diluted."""
+    segments = [s for s in finding.members if s.segment in finding.segments]
+    return segments[0] if segments else finding.head or finding.members[0]
 
 
 def _evidence(look: Look, finding: Finding) -> dict[str, object]:
@@ -251,7 +256,7 @@ def name_of(seen: Seen) -> str:
 
 
 def _summary(look: Look, finding: Finding) -> str:
-    shown = finding.head or finding.members[0]
+    shown = _shown(finding)
     parts = f"; {finding.exceeding} of {finding.told} parts that could be told drift" if finding.told else ""
     return f"{look.monitor.index.upper()} {shown.effect:.3g} beyond chance in {name_of(shown)} ({shown.n:,.0f} events){parts}"
 

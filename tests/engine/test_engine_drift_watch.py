@@ -181,6 +181,37 @@ def test_one_cause_is_one_ticket_with_its_worst_members_and_ends_when_it_is_calm
     assert findings == [{"Finding": key, "Kind": "region", "Region": "us", "V": "['1']"}]
 
 
+def test_a_segment_that_drifts_is_one_ticket_although_looks_see_its_version_too(rig: Rig) -> None:
+    """What it makes of its version, regions and devices is below what matters, and their sums are over the limit all the same."""
+    monitor = replace(MONITOR, levels=("model", "version", "region", "device"), segments=("segment",))
+    fleet, moved = Fleet(rig, 13, monitor), 0.24 * CALM + 0.76 * MOVED
+
+    def hour(at: datetime, share: float) -> None:
+        for device in PLACES:
+            for version, segment in (("1", "thin"), ("1", "bold"), ("2", "thin"), ("2", "bold")):
+                own = share if (version, segment) == ("1", "thin") else 0.0
+                place = replace(device, name=f"{device.name}-{version}", version=version, segment=segment)
+                fleet.hours.explicit(place, at, fleet.dice.multinomial(3600, own * moved + (1 - own) * CALM))
+
+    for h in range(96):
+        hour(MIDNIGHT + h * HOUR, 0.0)
+    at = MIDNIGHT + 4 * DAY
+    for share in (0.0, 0.3, 1.0, 1.0, 1.0, 1.0):
+        hour(at, share)
+        fleet.hours.revision = int((at + HOUR).timestamp() * 1000)
+        fleet.hours.flush()
+        fleet.look(at)
+        at += HOUR
+    [(status, _, labels)] = fleet.alerts()
+    assert (status, labels["version"], labels["segment"]) == ("firing", "1", "segment=thin")
+    drifting = rig.rows("SELECT DISTINCT Level FROM drift_by_series WHERE Verdict = 'slow_drift' ORDER BY Level")
+    assert [row["Level"] for row in drifting] == ["device", "region", "version"]
+    # Its own effect is told, and not what is left of it in the whole version.
+    for found in rig.rows("SELECT Effect, Reason FROM drift_findings FINAL"):
+        assert found["Effect"] > 0.2
+        assert "segment thin" in found["Reason"]
+
+
 def test_a_drift_that_spreads_is_told_once_more_as_the_wider_one(rig: Rig) -> None:
     fleet = Fleet(rig, 4)
     fleet.days(MIDNIGHT, 2)

@@ -90,6 +90,16 @@ def test_a_slow_drift_below_what_single_looks_show_is_found_by_its_sum_at_this_l
     assert 0 < first.min() <= first.max() < 15
 
 
+@pytest.mark.parametrize("windows", [1, 3, 5])
+def test_what_surely_moved_by_less_than_matters_is_slow_only_after_the_looks_that_single_ones_are_told_from(
+    windows: int,
+) -> None:
+    """Until then a part of it may be on its way to be told, and would be the better name."""
+    found = stream([shifted(0.08)] * 7, 20_000, 40, 12, Rule(0.0003, "psi", 0.1, (1, windows)))
+    assert {verdict for look in found[:windows] for verdict in look.verdicts} == {N}
+    assert set(found[windows + 1].verdicts) == {Verdict.SLOW_DRIFT}
+
+
 def test_hours_that_depend_on_each_other_are_no_slow_drift() -> None:
     """Shares that wander and stay for six hours: the baseline says so, and cumulative sums wait as much longer."""
     dice, ids = np.random.default_rng(11), np.arange(1, 31, dtype=np.uint64)

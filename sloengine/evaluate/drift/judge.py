@@ -111,12 +111,14 @@ def judge(readings: Readings, given: Given, before: Before, rule: Rule) -> Judge
     tested = int(np.count_nonzero(~np.isnan(p)))
     smallest = np.where(fits, readings.smallest_psi(rule.level / max(tested, 1)), np.nan)
     exceeds = (q <= rule.level) & (effect >= rule.minimum)
-    after = _after(before, exceeds, p, readings, given)
+    # Of all series together, cumulative sums may cry wolf as often as looks may.
+    limit = sequential.limit_for(max(tested, 1) / rule.level)
+    sums = _sums(before, p, readings, given, sequential.most_of_look(limit, rule.persistence[1]))
+    after = Before(_exceeded(before, exceeds, p), sums)
     lasting = _windows(after.exceeded, rule.persistence[1]) >= rule.persistence[0]
-    # Of all series together, cumulative sums may cry wolf as often as looks may. Looks that depend on each other for a time are
-    # worth one in that time: the sum varies as much more, and so does what it may reach by chance.
-    limit = sequential.limit_for(max(tested, 1) / rule.level) * given.lasting
-    slow = (after.sums.sums > limit) & (effect >= SLOW_SHARE * rule.minimum)
+    # Looks that depend on each other for a time are worth one in that time: the sum varies as much more, and so does what it may
+    # reach by chance.
+    slow = (after.sums.sums > limit * given.lasting) & (effect >= SLOW_SHARE * rule.minimum)
     verdicts = np.select(
         [
             ~told,
@@ -139,13 +141,16 @@ def judge(readings: Readings, given: Given, before: Before, rule: Rule) -> Judge
     return Judged(verdicts.astype(np.uint8), q, effect, smallest, after)
 
 
-def _after(before: Before, exceeds: Flags, p: Floats, readings: Readings, given: Given) -> Before:
+def _exceeded(before: Before, exceeds: Flags, p: Floats) -> NDArray[np.uint8]:
     shifted = (before.exceeded.astype(np.uint16) << 1 | exceeds) & 0xFF
     # A look that says nothing of a series is no calm one.
-    exceeded = np.where(np.isnan(p), before.exceeded, shifted).astype(np.uint8)
+    return np.where(np.isnan(p), before.exceeded, shifted).astype(np.uint8)
+
+
+def _sums(before: Before, p: Floats, readings: Readings, given: Given, most: float) -> Sums:
     # The baseline's own deviation lies in every look, and is as much larger.
     n = readings.n * np.nan_to_num(given.lasting, nan=1.0)
-    return Before(exceeded, sequential.step(before.sums, p, n, readings.m))
+    return sequential.step(before.sums, p, n, readings.m, most)
 
 
 def _windows(exceeded: NDArray[np.uint8], last: int) -> NDArray[np.uint8]:

@@ -38,14 +38,19 @@ class Sums:
         return cls(np.zeros(size), np.zeros(size))
 
 
-def step(before: Sums, p: Floats, n: Floats, m: Floats) -> Sums:
-    """After one more look, shapes (S,); a look that says nothing (p is NaN) leaves a series as it was."""
+def step(before: Sums, p: Floats, n: Floats, m: Floats, most: float = Z_MAX) -> Sums:
+    """After one more look, shapes (S,), that counts at most ``most``; one that says nothing of a series (p is NaN) leaves it."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        z = np.minimum(-special.ndtri(p), Z_MAX)
+        z = np.minimum(-special.ndtri(p), most)
         moved = np.maximum(0.0, before.sums + z - ALLOWANCE - BASELINE_DEVIATES * n / (n + m))
     told = ~np.isnan(p)
     sums = np.where(told, moved, before.sums)
     return Sums(sums, np.where(told, np.where(moved > 0, before.looks + 1, 0.0), before.looks))
+
+
+def most_of_look(limit: float, looks: int) -> float:
+    """What a look may count, so that so many of them alone don't reach the limit: what they show is single looks' to tell."""
+    return min(Z_MAX, ALLOWANCE + limit / looks)
 
 
 def run_length(limit: float) -> float:
