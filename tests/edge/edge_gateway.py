@@ -119,7 +119,7 @@ def values(attributes: Any) -> dict[str, Any]:
     return {pair.key: getattr(pair.value, pair.value.WhichOneof("value")) for pair in attributes}
 
 
-def wait_for(true: Callable[[], object], seconds: float = 8.0) -> None:
+def wait_for(true: Callable[[], object], seconds: float = 30.0) -> None:
     until_s = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until_s, "waited in vain"
