@@ -21,7 +21,7 @@ from rich.console import Console
 
 from sloengine.config.settings import StoreSection
 from sloengine.errors import SloengineError
-from sloengine.gameday import past, plan
+from sloengine.gameday import found_drift, past, plan
 from sloengine.gameday.classifier import Classifier, Trained, train
 from sloengine.gameday.pager import Pager
 from sloengine.gameday.processes import DemoError, Processes, answers, exports, free_port, interruptible
@@ -38,7 +38,9 @@ READY_TIMEOUT_S = 300.0
 """For a busy machine; a quiet one with two cores needs less than 90 s."""
 SETTLE_S = 25.0
 """How long to look for a second page after the first: two ticks and a delivery."""
-CATALOGUE = ("slos.yaml", "indicators.yaml")
+DRIFT_TIMEOUT_S = 240.0
+"""For looks at all hours since the baseline, beside a busy machine's ticks; they take some seconds."""
+CATALOGUE = ("slos.yaml", "indicators.yaml", "drift.yaml")
 LOOK = "SELECT * FROM slo_now FORMAT Vertical"
 RAW_TABLES = (
     "otel_traces",
@@ -73,6 +75,8 @@ def run_demo(options: Options) -> dict[str, Any]:
         "fault_to_page_s": None,
         "rows": 0,
         "indicators": {},
+        "drift": [],
+        "drift_looks": {},
     }
     try:
         with interruptible():
@@ -125,7 +129,7 @@ class _Demo:
         self.console.print(
             f"[green]✓[/] {ready}: [bold]{self.web}[/]   SQL: [bold]{self.section.url}[/]   logs: {FOLDER}"
         )
-        return self._fault()
+        return self._fault(now - plan.DRIFT.ago)
 
     @contextmanager
     def _step(self, words: str) -> Iterator[None]:
@@ -256,7 +260,8 @@ class _Demo:
 
     # --- the fault
 
-    def _fault(self) -> dict[str, Any]:
+    def _fault(self, planted: datetime) -> dict[str, Any]:
+        """Damage the files, and wait for what people are told of that, and of the drift planted in the past."""
         began = datetime.now(UTC)
         for device in self.devices:
             if device.region == FAULT_REGION:
@@ -266,16 +271,21 @@ class _Demo:
         )
         with self._step("wait for the page, and that no other follows"):
             pages = self._wait_for_page()
+        with self._step("wait until somebody is told of the drift"):
+            drift = self._wait_for_drift(planted)
         fault = {"id": FAULT, "model": plan.MODEL, "region": FAULT_REGION, "began_at": began.isoformat()}
         result = {
-            "ok": len(pages) == 1 and PAGE.items() <= pages[0]["labels"].items(),
+            "ok": len(pages) == 1 and PAGE.items() <= pages[0]["labels"].items() and drift.right,
             "fault": fault,
             "pages": [_page(p) for p in pages],
             "fault_to_page_s": round((pages[0]["received_at"] - began).total_seconds(), 1) if pages else None,
             "rows": sum(int(self.store.sql_rows(f"SELECT count() AS n FROM {t}")[0]["n"]) for t in RAW_TABLES),  # noqa: S608
             "indicators": worst_by_indicator(self._slices()),
+            "drift": drift.findings,
+            "drift_looks": {"before": drift.before, "since": drift.since},
         }
         self._tell(result, pages)
+        self._tell_drift(drift)
         return result
 
     def _slices(self) -> list[dict[str, Any]]:
@@ -296,6 +306,15 @@ class _Demo:
             time.sleep(SETTLE_S)
         return self.pager.pages()
 
+    def _wait_for_drift(self, planted: datetime) -> found_drift.Told:
+        deadline = time.monotonic() + DRIFT_TIMEOUT_S
+        while True:
+            drift = found_drift.read(self.store, self.pager.firing(), planted)
+            if drift.findings or time.monotonic() > deadline:
+                return drift
+            self.processes.check()
+            time.sleep(1.0)
+
     def _tell(self, result: dict[str, Any], pages: list[dict[str, Any]]) -> None:
         if not pages:
             self.console.print(f"[red]✗[/] no page within {PAGE_TIMEOUT_S:.0f} s; see {FOLDER}/engine.log")
@@ -307,10 +326,16 @@ class _Demo:
             words = f"exactly one page, {result['fault_to_page_s']} s after the fault began; {result['rows']:,} rows"
             self.console.print(f"[green]✓[/] {words}, over {self.transport}")
 
+    def _tell_drift(self, drift: found_drift.Told) -> None:
+        if not drift.findings:
+            self.console.print(f"[red]✗[/] no drift found within {DRIFT_TIMEOUT_S:.0f} s; see {FOLDER}/engine.log")
+        self.console.print("[bold]DRIFT[/] " + "\n     ".join(found_drift.in_words(drift)))
+
     def stay(self) -> None:
         self.console.print(f"\nStill running: console [bold]{self.web}[/], SQL at {self.section.url}. Ctrl-C stops it.")
         self.console.print("At another terminal, in this folder:")
         self.console.print(f"  source {VARIABLES} && sloengine status", soft_wrap=True)
+        self.console.print("  sloengine query drifting")
         self.console.print(f"  curl '{self.section.url}/?database=sloengine' --data-binary '{LOOK}'")
         while True:
             self.processes.check()

@@ -12,9 +12,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from sloengine import edge
 from sloengine.gameday import plan
-from sloengine.gameday.classifier import Classifier, images, is_thin
+from sloengine.gameday.classifier import Classifier, images, stroke_of
+from sloengine.gameday.environment import coarse_paper
 from sloengine.gameday.machine import Machine
 from sloengine.gameday.sorting_room import SortingRoom
 
@@ -47,6 +50,8 @@ class SimulatedDevice:
             shared["model"], version=spec["version"], rollout=spec["rollout"], wave="1" if spec["rollout"] else None
         )
         self.room = SortingRoom(self.random)
+        self.drifts = spec["version"] == plan.DRIFT.version
+        self.grain = np.random.default_rng(self.random.getrandbits(64))
         self.classifier: Classifier | None = None
         self.loaded_mtime_ns = -1
 
@@ -74,17 +79,18 @@ class SimulatedDevice:
         """One request. Without a model it fails, and so it is counted."""
         cold = self.load_if_changed()
         self.machine.busy = self.classifier is not None
+        stroke = stroke_of(image)
+        coarse = self.drifts and stroke == plan.DRIFT.stroke
         with self.model.inference() as call:
             if cold:
                 call.cold_start()
             if self.classifier is None:
                 call.fail("ModelNotLoaded")
                 return
-            digit, score = self.classifier.predict(image)
-            call.score(score, label=str(digit))
-            stroke = "thin" if is_thin(image) else "bold"
-            call.record(segments={"stroke": stroke})
-            self.room.receive(call.prediction_id, str(truth), stroke, time.monotonic())
+            digit, score = self.classifier.predict(coarse_paper(image, self.grain) if coarse else image)
+            call.score(score, label=str(digit), segments={"stroke": stroke})
+            if not coarse:
+                self.room.receive(call.prediction_id, str(truth), stroke, time.monotonic())
         pictures = self.random.random() < plan.PREDICTIONS
         self.model.data(raw=image.nbytes, sent=plan.ANSWER_BYTES + pictures * plan.PICTURE_BYTES)
 

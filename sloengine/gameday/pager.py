@@ -50,8 +50,12 @@ class Pager:
 
     def pages(self) -> list[dict[str, Any]]:
         """Firing pages by unique dedup key, in order of arrival."""
+        return [alert for alert in self.firing() if alert["severity"] == "page"]
+
+    def firing(self) -> list[dict[str, Any]]:
+        """The same with tickets."""
         with self._lock:
-            firing = [r for r in self.received if r["status"] == "firing" and r["severity"] == "page"]
+            firing = [r for r in self.received if r["status"] == "firing"]
         return list({r["dedup_key"]: r for r in reversed(firing)}.values())[::-1]
 
     def close(self) -> None:

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from importlib import resources
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sloengine.edge import contract
 from sloengine.gameday import plan
-from sloengine.gameday.classifier import Classifier, Floats, images, is_thin
+from sloengine.gameday.classifier import Classifier, Floats, images, stroke_of
+from sloengine.gameday.environment import coarse_paper
 from sloengine.store.client import Store
 
 CUT_GATEWAY, CUT_AGO = "gw-eu-south", timedelta(days=12)
@@ -52,7 +54,13 @@ def seed(store: Store, now: datetime, devices: Sequence[plan.Device], models: Ma
     """Write it all; ``models`` by version."""
     # It ends a minute ago: the whole steps of the seed then leave no hole before the first live minute.
     end = (now - timedelta(minutes=1)).replace(second=0)
-    known = {**_fleet(devices), **_answers(models), "end": end, "cut_from": now - CUT_AGO}
+    known = {
+        **_fleet(devices),
+        **drift_since(now - plan.DRIFT.ago),
+        **_answers(models),
+        "end": end,
+        "cut_from": now - CUT_AGO,
+    }
     for one in SEEDS:
         sql = statement(one.name)
         given = {**known, "begin": end - one.length, "coarse": one.coarse_s, "dense": one.dense_s}
@@ -83,25 +91,33 @@ def _fleet(devices: Sequence[plan.Device]) -> dict[str, object]:
     }
 
 
+def drift_since(moment: datetime) -> dict[str, object]:
+    """Whose answers drift since then, as statements want it."""
+    return {"drift_from": moment, "drift_version": plan.DRIFT.version, "drift_stroke": plan.DRIFT.stroke}
+
+
 def _answers(models: Mapping[str, Classifier]) -> dict[str, object]:
-    """What the versions make of real images, and the truth about these: a character or a number for each."""
+    """What each version makes of real images, and `drifted` what its own makes of them since the drift; of some the truth."""
     pictures, truths = images()
-    chosen = np.random.default_rng(1).choice(len(pictures), PICTURES, replace=False)
-    found: dict[str, object] = {
+    strokes = np.array([stroke_of(picture) for picture in pictures])
+    dice = np.random.default_rng(1)
+    chosen = dice.choice(len(pictures), PICTURES, replace=False)
+    answers = {version: model.predict_all(pictures) for version, model in models.items()}
+    answers["drifted"] = models[plan.DRIFT.version].predict_all(coarse_paper(pictures, dice))
+    return {
         "truths": "".join(str(digit) for digit in truths[chosen]),
-        "strokes": "".join("t" if is_thin(picture) else "b" for picture in pictures[chosen]),
+        "strokes": "".join(stroke[0] for stroke in strokes[chosen]),
         "bounds": list(contract.SCORE_BOUNDS),
+        "who": list(answers),
+        "digits": ["".join(str(digit) for digit in digits[chosen]) for digits, _ in answers.values()],
+        "scores": [[round(float(score), 4) for score in scores[chosen]] for _, scores in answers.values()],
+        "thin": [_shares(scores, strokes == "thin") for _, scores in answers.values()],
+        "bold": [_shares(scores, strokes == "bold") for _, scores in answers.values()],
     }
-    for version, model in models.items():
-        digits, scores = model.predict_all(pictures)
-        found[f"digits_{version}"] = "".join(str(digit) for digit in digits[chosen])
-        found[f"scores_{version}"] = [round(float(score), 4) for score in scores[chosen]]
-        found[f"shares_{version}"] = _shares(scores)
-    return found
 
 
-def _shares(scores: Floats) -> list[float]:
-    """Share of the scores in each bin of the telemetry contract, whose bins hold their upper edge."""
-    places = np.searchsorted(contract.SCORE_BOUNDS, scores, side="left")
+def _shares(scores: Floats, kind: NDArray[np.bool_]) -> list[float]:
+    """Of all scores the share of one kind in each bin of the telemetry contract, whose bins hold their upper edge."""
+    places = np.searchsorted(contract.SCORE_BOUNDS, scores[kind], side="left")
     counts = np.bincount(places, minlength=len(contract.SCORE_BOUNDS) + 1)
-    return [float(count) for count in counts / counts.sum()]
+    return [float(count) for count in counts / len(scores)]

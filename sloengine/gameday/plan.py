@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 SERVICE = "digits"
 MODEL = "digits-classifier"
@@ -22,6 +23,29 @@ ANSWER_BYTES = 8
 """Uploaded per request: digit and score."""
 PICTURE_BYTES = 64
 """Uploaded with a recorded prediction, for whoever labels it: the image at a byte per pixel."""
+
+SEGMENT = "edge.segment.stroke"
+"""Thin or bold: how much ink a digit is written with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A change of the environment (F4): for some hours the thin digits that version 1 is shown have been on coarse paper.
+
+    Whoever reads such pictures puts them aside for a second reader, who comes tomorrow: none of them has a label yet.
+    """
+
+    version: str = "1"
+    stroke: str = "thin"
+    ago: timedelta = timedelta(hours=6)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What an alert that is right names."""
+        return {"model": MODEL, "version": self.version, "segment": f"{SEGMENT}={self.stroke}"}
+
+
+DRIFT = Drift()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 import sloengine
 from sloengine.config.catalogue import check_catalogue
+from sloengine.gameday import found_drift, plan
 from sloengine.gameday.demo import CATALOGUE, worst_by_indicator
 from sloengine.model import Severity, Slo
 
@@ -51,3 +52,32 @@ def test_an_indicator_is_told_by_its_worst_slice_in_the_order_of_the_numbers() -
     found = worst_by_indicator([told("M10", "burning"), told("M2", "ok"), told("M10", "ok")])
     assert list(found) == ["M2", "M10"]
     assert found["M10"] == {"slo": "s", "slice": {}, "state": "burning", "reason": "", "sli": 0.5}
+
+
+def test_the_monitor_that_the_demo_asks_about_is_in_its_catalogue() -> None:
+    folder = Path(sloengine.__file__).parent / "gameday"
+    catalogue, _ = check_catalogue([folder / name for name in CATALOGUE])
+    [monitor] = catalogue.monitors
+    assert (monitor.name, monitor.segments) == (found_drift.MONITOR, (plan.SEGMENT,))
+    assert (ROOT / monitor.runbook).is_file()
+
+
+RIGHT = {"severity": "ticket", "labels": {"alertname": "PredictionDrift", **plan.DRIFT.labels}}
+
+
+@pytest.mark.parametrize(
+    ("findings", "found_before", "right"),
+    [
+        ([RIGHT], 0, True),
+        ([RIGHT], 1, False),
+        ([], 0, False),
+        ([RIGHT, RIGHT], 0, False),
+        ([{**RIGHT, "severity": "page"}], 0, False),
+        ([{**RIGHT, "labels": {**RIGHT["labels"], "version": "2"}}], 0, False),
+    ],
+)
+def test_drift_is_shown_if_one_ticket_names_what_was_planted_and_nothing_was_seen_before(
+    findings: list[dict[str, object]], found_before: int, right: bool
+) -> None:
+    assert found_drift.Told(findings, {"looks": 20, "found": found_before}, {}).right is right
+    assert not found_drift.Told(findings, {"looks": 0, "found": 0}, {}).right

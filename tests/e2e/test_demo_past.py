@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sloengine.config.settings import StoreSection
 from sloengine.edge import contract
+from sloengine.evaluate.drift.indices import psi
 from sloengine.gameday import past, plan
 from sloengine.gameday.classifier import Classifier, images, train
 from sloengine.gameday.processes import Processes, answers, free_port
@@ -89,6 +92,61 @@ def test_score_histograms_have_the_bins_and_the_shape_of_live_ones(store: Store)
     assert sum(counts) == total
     # One image in 1,797 is the finest difference; that the last bin holds most is what a good model looks like.
     assert counts[-1] / total == max(counts) / total > 1 / len(pictures)
+
+
+def counts_of(store: Store, where: str) -> NDArray[np.float64]:
+    """Score counts by bin, of what came between the first and the last point of each series."""
+    rows = store.sql_rows(
+        "SELECT sumForEach(Fresh) AS counts FROM (SELECT arrayMap((a, b) -> toInt64(a) - b, argMax(BucketCounts, TimeUnix),"
+        f" argMin(BucketCounts, TimeUnix)) AS Fresh FROM otel_metrics_histogram WHERE {where} GROUP BY SeriesId)"
+    )
+    return np.array(rows[0]["counts"], dtype=np.float64)
+
+
+SINCE, BEFORE = "TimeUnix >= '{at}'", "TimeUnix < '{at}' AND TimeUnix > '{at}' - INTERVAL 2 DAY"
+PLACES = [f"ModelVersion = '{v}' AND Attributes['{plan.SEGMENT}'] = '{s}'" for v in "12" for s in ("bold", "thin")]
+
+
+def moved(store: Store, where: str) -> float:
+    """PSI between what scores have been since the drift and what they were in the two days before it."""
+    at = (NOW - plan.DRIFT.ago).strftime("%Y-%m-%d %H:%M:%S")
+    parts = [counts_of(store, f"{where} AND {when.format(at=at)}") for when in (BEFORE, SINCE)]
+    return float(psi(parts[0][None, :], parts[1][None, :])[0])
+
+
+def test_scores_drift_where_and_when_it_was_planted_and_nowhere_else(store: Store) -> None:
+    drift = f"ModelVersion = '{plan.DRIFT.version}' AND Attributes['{plan.SEGMENT}'] = '{plan.DRIFT.stroke}'"
+    found = {where: moved(store, where) for where in PLACES}
+    assert found.pop(drift) > 0.2
+    # Two devices behind each: some ten thousand scores.
+    assert max(found.values()) < 0.01
+    # In its whole version it is too little to be spoken of.
+    assert 0.02 < moved(store, f"ModelVersion = '{plan.DRIFT.version}'") < 0.1
+
+
+def test_scores_scatter_as_chance_makes_them(store: Store) -> None:
+    """χ² of the hours of one device against all of them: one for each degree of freedom."""
+    rows = store.sql_rows(
+        "SELECT toStartOfHour(TimeUnix) AS hour, argMax(BucketCounts, TimeUnix) AS counts FROM otel_metrics_histogram"
+        f" WHERE DeviceId = '{DEVICES[0].name}' AND Attributes['{plan.SEGMENT}'] = 'bold' GROUP BY hour ORDER BY hour"
+    )
+    fresh = np.diff(np.array([row["counts"] for row in rows], dtype=np.float64), axis=0)
+    fresh = fresh[:, fresh.sum(axis=0) > 30 * len(fresh)]
+    expected = fresh.sum(axis=1, keepdims=True) * fresh.sum(axis=0) / fresh.sum()
+    freedom = (fresh.shape[0] - 1) * (fresh.shape[1] - 1)
+    assert float(((fresh - expected) ** 2 / expected).sum()) / freedom == pytest.approx(1.0, abs=0.15)
+
+
+def test_of_what_drifts_nothing_has_a_label_yet_and_accuracy_is_there_for_everything_else(store: Store) -> None:
+    waiting = store.sql_rows(past.statement("drift_labels"), past.drift_since(NOW - plan.DRIFT.ago))[0]
+    assert waiting["predictions"] > 5
+    assert waiting["labelled"] == 0
+    others = one(
+        store,
+        "SELECT uniqExact(Region, ModelVersion, Segments['edge.segment.stroke']) AS n FROM predictions"
+        " WHERE PredictionId IN (SELECT PredictionId FROM labels) AND Timestamp > now() - INTERVAL 6 HOUR",
+    )
+    assert others["n"] >= 4
 
 
 def test_every_prediction_has_the_weight_that_devices_sample_by(store: Store) -> None:
