@@ -16,9 +16,9 @@ from fastapi import APIRouter, FastAPI
 
 from sloengine import jobs
 from sloengine.config.catalogue import load_catalogue
-from sloengine.config.routing import Alerting, load_alerting
+from sloengine.config.routing import Alerting, load_alerting, unknown_hooks
 from sloengine.config.settings import Settings
-from sloengine.errors import SloengineError, StoreUnavailable
+from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
 from sloengine.jobs.account import KeptAccounts
 from sloengine.model import Catalogue
 from sloengine.otlp.door import router as otlp_router
@@ -75,6 +75,8 @@ def build(settings: Settings) -> jobs.Deps:
         StoreUnavailable: ClickHouse does not answer.
     """
     catalogue, alerting = load_catalogue(settings.catalogue), load_alerting(settings.alerting)
+    if unknown := unknown_hooks(alerting, catalogue.monitors):
+        raise ConfigError(unknown)
     for name in migrate(settings.store):
         log.info("migration %s applied", name)
     return _deps(settings, catalogue, alerting)

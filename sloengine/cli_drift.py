@@ -94,6 +94,31 @@ def commands(tell: Callable[[Outcome, bool], None], act: Callable[[Action, bool]
         part = Part(model, version, region, device, segment)
         act(lambda deps, now: run_drift_explain(deps, name, part, now, at=at), json_)
 
+    @app.command()
+    def export(
+        name: Name,
+        folder: Annotated[Path, typer.Argument(help="Folder to write, empty or not there yet.", show_default=False)],
+        *,
+        begin: Annotated[str, typer.Option("--from", help="Where it begins (UTC), such as 2026-11-20T08:00.")],
+        end: Annotated[str, typer.Option("--to", help="Where it ends (UTC).")],
+        model: Annotated[str, typer.Option(help="Which model.")] = "",
+        version: Annotated[str, typer.Option(help="Which version of it.")] = "",
+        region: Annotated[str, typer.Option(help="Which region of that.")] = "",
+        device: Annotated[str, typer.Option(help="Which device.")] = "",
+        segment: Annotated[str, typer.Option(help="Which segment, attribute=value.")] = "",
+        json_: Json = False,
+    ) -> None:
+        """Write what a retrain hook is handed: recorded predictions with their labels, and histograms, as Parquet.
+
+        predictions.parquet, histograms.parquet and manifest.json, which is written last. Exits 2 if the folder holds something
+        already, 4 if ClickHouse does not answer.
+        """
+        from sloengine.tools.drift_explain import Part
+        from sloengine.tools.drift_export import Wanted, run_drift_export
+
+        wanted = Wanted(Part(model, version, region, device, segment), begin, end, folder)
+        act(lambda deps, now: run_drift_export(deps, name, wanted, now), json_)
+
     app.add_typer(_baselines(act), name="baseline")
     return app
 

@@ -62,6 +62,8 @@ class DriftMonitor:
     """Found in so many of the last so many windows."""
     critical: tuple[str, ...] = ()
     """Models that are safety-critical: what is found of them pages, of others it is a ticket."""
+    retrain: str = ""
+    """Hook of ``alerting.yaml`` that is called with what drifts; none: nobody is."""
     display_name: str = ""
     owner: str = ""
     runbook: str = ""

@@ -35,7 +35,7 @@ ONLY_IN = {
     "chdb": ("embedded",),
     "sqlalchemy": ("state", "jobs"),
     "typer": ("cli.py", "cli_slices.py", "cli_drift.py"),
-    "httpx": ("app.py", "jobs", "notify", "gameday"),
+    "httpx": ("actions", "app.py", "jobs", "notify", "gameday"),
 }
 CLOCKS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 MAY_READ_CLOCKS = ("app.py", "cli.py", "jobs", "gameday", "edge")

@@ -328,6 +328,7 @@ class DriftSpec(Strict):
     minimum: float | None = None
     false_alarms: float | None = Field(default=None, alias="falseAlarms")
     persistence: Annotated[str | None, BeforeValidator(_scalar)] = None
+    retrain: str = Field(default="", max_length=100)
     critical: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=253), BeforeValidator(_scalar)]], BeforeValidator(_empty)
     ] = []

@@ -66,6 +66,7 @@ def drift_monitor(parsed: DriftDocument, services: Collection[str], findings: Fi
         against=spec.against,
         baseline=spec.baseline,
         critical=tuple(spec.critical),
+        retrain=spec.retrain,
         display_name=metadata.display_name,
         owner=extras.owner or "",
         runbook=extras.runbook or "",
@@ -265,6 +266,7 @@ def written_monitor(found: DriftMonitor, about: About) -> dict[str, Any]:
         "falseAlarms": found.false_alarms,
         "persistence": persistence_text(found.persistence),
         "critical": list(found.critical),
+        "retrain": found.retrain,
     }
     spec = {"service": found.service, "metric": found.metric, **{k: v for k, v in texts.items() if v not in ("", [])}}
     return {"apiVersion": OWN, "kind": "DriftMonitor", "metadata": metadata, "spec": spec}

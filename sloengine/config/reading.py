@@ -18,7 +18,7 @@ from sloengine.config.matchers import shown
 from sloengine.config.monitors import drift_monitor
 from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers, told_apart
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
-from sloengine.config.routing import is_alerting, read_alerting
+from sloengine.config.routing import Alerting, is_alerting, read_alerting, unknown_hooks
 from sloengine.config.salvage import NAMELESS, salvage
 from sloengine.config.settings import SETTINGS_FILE, check_settings
 from sloengine.config.slos import Books, Draft, build
@@ -64,6 +64,7 @@ class CatalogueReader:
         self._targets: Targets = {}
         self._exclusions: list[Exclusion] = []
         self._monitors: list[DriftMonitor] = []
+        self._alerting: Alerting | None = None
         self._excluding: list[tuple[Findings, Exclusion]] = []
         self._broken: list[Broken] = []
         self._queries: dict[str, SqlMeasure] = {}
@@ -178,7 +179,7 @@ class CatalogueReader:
     def _routing(self, document: Document) -> None:
         """Routing beside the catalogue is checked with it, though not used from there."""
         try:
-            read_alerting(document)
+            self._alerting = read_alerting(document)
         except ConfigError as error:
             self._said.extend(error.problems)
 
@@ -334,6 +335,8 @@ class CatalogueReader:
             self._break(f"DriftMonitor {_label(parsed)}", findings.place, findings.reason())
         else:
             self._monitors.append(found)
+            if self._alerting is not None:
+                self._said.extend(unknown_hooks(self._alerting, [found]))
 
     def _inventory(self, parsed: docs.InventoryDocument, findings: Findings) -> None:
         if findings.wrong:

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
 
     catalogue: Path = Path("catalogue")
     alerting: Path = Path("alerting.yaml")
+    exports: Path = Path(".sloengine/exports")
+    """Folder for telemetry that is handed on, as Parquet: one folder in it for each export."""
     state_url: str = Field(default="sqlite:///.sloengine/state.db", repr=False)
     """Not in its repr, like every address here: it may hold a password."""
     public_url: str = "http://127.0.0.1:8080"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from sloengine.actions.hooks import PREFIX as HOOK
 from sloengine.errors import DeliveryError
+from sloengine.jobs.act import act
 from sloengine.jobs.deps import Deps
 from sloengine.notify import webhook
 from sloengine.state import outbox
@@ -29,17 +31,24 @@ def deliver(engine: Deps) -> int:
 
 
 def _deliver_one(engine: Deps, item: outbox.Due) -> int:
-    config = engine.alerting.targets().get(item.target)
     try:
-        if config is None:
-            raise DeliveryError(f"target '{item.target}' is no longer configured", retryable=False)
-        webhook.send(engine.http, str(config.url), item.payload, item.idempotency_key)
+        if item.target.startswith(HOOK):
+            act(engine, item)
+        else:
+            _send(engine, item)
     except DeliveryError as error:
         _not_delivered(engine, item, error)
         return 0
     with transaction(engine.state) as connection:
         outbox.mark_sent(connection, item, engine.clock())
     return 1
+
+
+def _send(engine: Deps, item: outbox.Due) -> None:
+    config = engine.alerting.targets().get(item.target)
+    if config is None:
+        raise DeliveryError(f"target '{item.target}' is no longer configured", retryable=False)
+    webhook.send(engine.http, str(config.url), item.payload, item.idempotency_key)
 
 
 def _not_delivered(engine: Deps, item: outbox.Due, error: DeliveryError) -> None:

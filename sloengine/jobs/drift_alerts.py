@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection
 
+from sloengine.actions.hooks import target_of
+from sloengine.actions.retrain import Call, body
 from sloengine.alert.drift import ALERT, OVER, Reason, labels_of, severity_of, where
 from sloengine.alert.episodes import Episode, EpisodeState, identity_of
 from sloengine.errors import StoreError
@@ -19,7 +21,7 @@ from sloengine.evaluate.drift.judge import Verdict
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift_explain import Question, explain, in_words
 from sloengine.jobs.drift_look import Look
-from sloengine.jobs.drift_read import Only
+from sloengine.jobs.drift_read import Only, Span
 from sloengine.jobs.transition import leads
 from sloengine.monitor import Cause, DriftMonitor
 from sloengine.notify import webhook
@@ -27,11 +29,13 @@ from sloengine.state import episodes as episode_rows
 from sloengine.state.database import transaction
 from sloengine.state.episodes import Change
 from sloengine.store.client import Row
-from sloengine.times import format_duration
+from sloengine.times import format_duration, utc
 
 log = logging.getLogger("sloengine.jobs")
 
 MEMBERS_SHOWN = 10
+AWAY_MAX = timedelta(days=14)
+"""How far back what drifts is handed on for retraining."""
 TOLD = ("drift", "slow_drift", "no_drift")
 
 
@@ -71,6 +75,15 @@ def _seen(row: Row) -> Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class _Behind:
+    """What the store knows of a finding that is new."""
+
+    why: str
+    span: Span
+    """Since when it has been away from normal, until the look."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Step:
     """One look's change of one alert."""
 
@@ -78,14 +91,15 @@ class _Step:
     look: Look
     now: datetime
 
-    def fire(self, connection: Connection, episode: Episode, finding: Finding, why: str) -> None:
+    def fire(self, connection: Connection, episode: Episode, finding: Finding, behind: _Behind) -> None:
         told = _annotations(self.look, finding, episode.labels)
         change = Change(
             at=self.now,
             reason=Reason.FOUND.value,
             evidence=_evidence(self.look, finding),
             targets=list(self.engine.alerting.targets()),
-            payload=self._payload(episode, told | ({"why": why} if why else {}), None),
+            payload=self._payload(episode, told | ({"why": behind.why} if behind.why else {}), None),
+            calls=self._calls(episode, finding, behind.span),
         )
         episode_rows.fire(connection, episode, change)
         log.warning("alert %s fires: drift of %s", episode.dedup_key, where(episode.labels))
@@ -102,6 +116,17 @@ class _Step:
         )
         episode_rows.resolve(connection, episode, change)
         log.warning("alert %s resolved: %s", episode.dedup_key, reason.value)
+
+    def _calls(self, episode: Episode, finding: Finding, span: Span) -> dict[str, str]:
+        """The retrain hook's, where the monitor has one."""
+        monitor, cause, shown = self.look.monitor, _cause(finding), _shown(finding)
+        if not monitor.retrain:
+            return {}
+        told = Call(
+            episode.dedup_key, monitor.name, monitor.service, monitor.metric, cause, span, monitor.index,
+            shown.effect, shown.n, _summary(self.look, finding), monitor.runbook, f"{self.engine.settings.public_url}/#drift",
+        )  # fmt: skip
+        return {target_of(monitor.retrain): json.dumps(body(told), sort_keys=True)}
 
     def identity(self, finding: Finding) -> str:
         return identity_of(labels_of(self.look.monitor, _cause(finding), self.engine.settings.cluster))
@@ -130,8 +155,10 @@ def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding
     found = findings_of(engine, look)
     step, known = _Step(engine, look, now), open_findings(engine, look.monitor)
     # Before the transaction, which is not to wait for the store.
-    why = {
-        identity: _why(engine, look, finding) for finding in found if (identity := step.identity(finding)) not in known
+    behind = {
+        identity: _Behind(_why(engine, look, finding), _away(engine, look, _cause(finding)))
+        for finding in found
+        if (identity := step.identity(finding)) not in known
     }
     with transaction(engine.state) as connection:
         if not leads(engine, connection, now):
@@ -147,7 +174,7 @@ def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding
                 number = latest[identity].number + 1 if identity in latest else 1
                 severity = severity_of(look.monitor, cause)
                 episode = Episode(identity, number, severity, labels, EpisodeState.FIRING, now, now)
-                step.fire(connection, episode, finding, why.get(identity, ""))
+                step.fire(connection, episode, finding, behind.get(identity, _Behind("", _needed(look))))
             else:
                 episode_rows.still_bad(connection, episode, now)
             rows.append(_row(look, finding, episode.dedup_key))
@@ -167,19 +194,14 @@ def _over(engine: Deps, look: Look, episode: Episode, found: Iterable[Finding]) 
     """Why an alert that no finding speaks of any more ends; None: what it names could not be told, and it holds."""
     labels = episode.labels
     attribute, _, value = labels.get("segment", "").partition("=")
-    levels = [name for name in ("device", "region", "version") if name in labels]
-    level = "segment" if value else levels[0] if levels else "model"
-    said = engine.store.rows(
-        "drift_verdict_of",
-        **_asked(look),
-        level=level,
-        model=labels["model"],
-        versions=[labels.get("version", "")] if "version" in labels or level == "model" else [],
-        region=labels.get("region", ""),
-        device=labels.get("device", ""),
-        segment=attribute,
-        value=value,
+    named = Cause(
+        labels["model"],
+        (labels["version"],) if "version" in labels else (),
+        labels.get("region", ""),
+        labels.get("device", ""),
+        ((attribute, value),) if value else (),
     )
+    said = engine.store.rows("drift_verdict_of", **_asked(look), **_named(named))
     verdicts = {row["Verdict"] for row in said}
     if verdicts and verdicts <= set(OVER):
         return Reason.CALM
@@ -187,6 +209,26 @@ def _over(engine: Deps, look: Look, episode: Episode, found: Iterable[Finding]) 
     if verdicts & {"drift", "slow_drift"} and labels["model"] in drifting:
         return Reason.WIDER
     return None
+
+
+def _named(cause: Cause) -> dict[str, object]:
+    """The series that a cause names, as statements ask for them."""
+    attribute, value = cause.segments[0] if cause.segments else ("", "")
+    deepest = [
+        level
+        for level, name in (("device", cause.device), ("region", cause.region), ("version", cause.versions))
+        if name
+    ]
+    level = "segment" if value else deepest[0] if deepest else "model"
+    return {
+        "level": level,
+        "model": cause.model,
+        "versions": list(cause.versions) or ([""] if level == "model" else []),
+        "region": cause.region,
+        "device": cause.device,
+        "segment": attribute,
+        "value": value,
+    }
 
 
 # --- what is said of a finding
@@ -207,6 +249,20 @@ def _why(engine: Deps, look: Look, finding: Finding) -> str:
         return in_words(explain(engine.store, asked), look.version.bins)
     except StoreError as error:
         return f"not known: {error}"
+
+
+def _away(engine: Deps, look: Look, cause: Cause) -> Span:
+    """Since when what is found has been away from normal; of what can't be read the windows that a finding needs."""
+    asked = {**_asked(look), **_named(cause), "oldest": look.end - AWAY_MAX}
+    try:
+        rows = engine.store.rows("drift_away", **asked)
+    except StoreError:
+        return _needed(look)
+    return (utc(rows[0]["Began"]), look.end) if rows[0]["Windows"] else _needed(look)
+
+
+def _needed(look: Look) -> Span:
+    return look.end - look.monitor.persistence[1] * look.monitor.window, look.end
 
 
 FINDING_COLUMNS = (

@@ -69,9 +69,17 @@ def send(client: httpx.Client, url: str, payload: str, idempotency_key: str) -> 
     Raises:
         DeliveryError: retryable on network trouble, 408, 429 and 5xx; final on any other refusal.
     """
-    headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+    post(client, url, payload, {"Content-Type": "application/json", "Idempotency-Key": idempotency_key})
+
+
+def post(client: httpx.Client, url: str, body: str | bytes, headers: Mapping[str, str]) -> None:
+    """One request.
+
+    Raises:
+        DeliveryError: as :func:`send` does.
+    """
     try:
-        answer = client.post(url, content=payload, headers=headers)
+        answer = client.post(url, content=body, headers=headers)
     except httpx.InvalidURL as error:
         raise DeliveryError(f"not an address: {error}", retryable=False) from error
     except httpx.HTTPError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,8 @@ class Change:
     evidence: Mapping[str, object]
     targets: Sequence[str]
     payload: str
+    calls: Mapping[str, str] = field(default_factory=dict)
+    """Hooks that are called beside, each with its own body."""
 
 
 def fire(connection: Connection, episode: Episode, change: Change) -> None:
@@ -90,7 +92,7 @@ def _transition(
         "exported": 0,
     }
     transition_id = connection.execute(transitions.insert().values(values).returning(transitions.c.id)).scalar_one()
-    for target in change.targets:
+    for target, payload in {**dict.fromkeys(change.targets, change.payload), **change.calls}.items():
         connection.execute(
             outbox.insert().values(
                 episode_id=episode_id,
@@ -98,7 +100,7 @@ def _transition(
                 target=target,
                 # One key per episode, event and target: a repeated request is recognised, wherever it was repeated.
                 idempotency_key=f"{dedup_key}:{states[1]}:{target}",
-                payload=change.payload,
+                payload=payload,
                 status="pending",
                 attempts=0,
                 not_before=change.at,

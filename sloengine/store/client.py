@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from numpy.typing import NDArray
+from urllib3.exceptions import HTTPError
 
 from sloengine.config.settings import StoreSection
 from sloengine.errors import StoreError, StoreUnavailable
@@ -81,6 +83,20 @@ class Store:
         if len(answer) % kind.itemsize:
             raise StoreError(f"{name}: {len(answer)} bytes are not rows of {kind.itemsize}")
         return np.frombuffer(answer, dtype=kind)
+
+    def stream(self, name: str, fmt: str, size: int, **parameters: object) -> Iterator[bytes]:
+        """Run ``queries/<name>.sql``; its answer in a format of ClickHouse's as it comes, ``size`` bytes at a time.
+
+        Raises as ``rows`` does.
+        """
+        answer = self._call(lambda client: client.raw_stream(statement(name), parameters=parameters, fmt=fmt))
+        with closing(answer):
+            try:
+                while chunk := answer.read(size):
+                    yield chunk
+            except HTTPError as error:
+                # An answer that has begun can only break off.
+                raise StoreUnavailable(f"ClickHouse at {self.section.url} broke off: {_why(error)}") from error
 
     def pack(self, table: str, columns: Sequence[str], rows: NDArray[Any]) -> None:
         """Insert a structured array whose fields are the columns, packed as :meth:`packed` reads them."""

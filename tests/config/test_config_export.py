@@ -215,7 +215,8 @@ spec: {reason: Decommissioned., where: {device: d9}, start: 2026-03-01T00:00:00+
 apiVersion: sloengine.dev/v1
 kind: DriftMonitor
 metadata: {name: scores, displayName: Scores, annotations: {sloengine.dev/owner: ml, sloengine.dev/runbook: r}}
-spec: {service: digits, metric: edge.inference.score, segments: [site], against: pinned, baseline: launch, critical: [brakes]}
+spec:
+  {service: digits, metric: edge.inference.score, segments: [site], against: pinned, baseline: launch, critical: [brakes], retrain: train}
 ---
 apiVersion: sloengine.dev/v1
 kind: DriftMonitor

@@ -77,6 +77,7 @@ spec:
   falseAlarms: 0.01
   persistence: 3 of 4
   critical: [brakes, 7]
+  retrain: train
 """
     assert one(tmp_path, text) == DriftMonitor(
         name="hits",
@@ -95,6 +96,7 @@ spec:
         false_alarms=0.01,
         persistence=(3, 4),
         critical=("brakes", "7"),
+        retrain="train",
         display_name="Digits found",
         owner="ml",
         runbook="r",

@@ -84,6 +84,11 @@ def test_a_receiver_without_targets_takes_alerts_and_sends_nothing(tmp_path: Pat
             ],
         ),
         (
+            "a hook twice, and one whose secret is not there",
+            GOOD + "hooks:\n  - {name: a, url: 'http://a'}\n  - {name: a, url: 'http://a', secret_file: nowhere}\n",
+            ["11: error: hook 'a' is defined twice", "11: error: there is no file nowhere"],
+        ),
+        (
             "an address that is not HTTP",
             GOOD.replace("https://pager", "ftp://pager"),
             ["5: error: receivers.0.webhook_configs.0.url: expected an address that begins with http:// or https://"],
@@ -121,6 +126,32 @@ def test_an_address_is_not_shown_for_it_may_hold_a_secret(tmp_path: Path) -> Non
     assert "hunter2" not in repr(load_alerting(write(tmp_path, text)))
     wrong = text.replace("https://hooks", "ftp://hooks")
     assert "hunter2" not in "".join(problems(write(tmp_path, wrong)))
+
+
+MONITOR = """\
+apiVersion: sloengine.dev/v1
+kind: DriftMonitor
+metadata: {name: scores, annotations: {sloengine.dev/owner: ml, sloengine.dev/runbook: r}}
+spec: {service: digits, metric: scores, retrain: train}
+---
+apiVersion: openslo/v1
+kind: Service
+metadata: {name: digits}
+spec: {}
+"""
+
+
+def test_a_hook_that_a_monitor_names_is_looked_for_beside_the_catalogue(tmp_path: Path) -> None:
+    file = tmp_path / "z.yaml"
+    file.write_text(MONITOR)
+    assert check_catalogue([tmp_path])[1] == []  # nobody knows the routing
+    write(tmp_path, GOOD + "hooks: [{name: trainer, url: 'http://a'}]\n")
+    [said] = check_catalogue([tmp_path])[1]
+    assert (
+        str(said) == f"{file}:1: error: retrain names hook 'train', which alerting.yaml lacks; did you mean 'trainer'?"
+    )
+    write(tmp_path, GOOD + "hooks: [{name: train, url: 'http://a'}]\n")
+    assert check_catalogue([tmp_path])[1] == []
 
 
 def test_routing_beside_a_catalogue_is_linted_with_it(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the engine asks others to do: hooks that its findings call."""
