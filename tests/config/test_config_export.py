@@ -216,7 +216,13 @@ apiVersion: sloengine.dev/v1
 kind: DriftMonitor
 metadata: {name: scores, displayName: Scores, annotations: {sloengine.dev/owner: ml, sloengine.dev/runbook: r}}
 spec:
-  {service: digits, metric: edge.inference.score, segments: [site], against: pinned, baseline: launch, critical: [brakes], retrain: train}
+  service: digits
+  metric: edge.inference.score
+  segments: [site]
+  against: pinned
+  baseline: launch
+  critical: [brakes]
+  retrain: train
 ---
 apiVersion: sloengine.dev/v1
 kind: DriftMonitor
