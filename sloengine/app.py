@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import uuid
@@ -19,6 +20,7 @@ from sloengine.config.catalogue import load_catalogue
 from sloengine.config.routing import Alerting, load_alerting, unknown_hooks
 from sloengine.config.settings import Settings
 from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
+from sloengine.events.mlflow import TAG, BaselineGiven
 from sloengine.jobs.account import KeptAccounts
 from sloengine.model import Catalogue
 from sloengine.otlp.door import router as otlp_router
@@ -27,11 +29,13 @@ from sloengine.state.database import open_database
 from sloengine.store.client import Store
 from sloengine.store.migrate import migrate
 from sloengine.telemetry import Dropped
-from sloengine.tools.drift_baseline import list_baselines, pin_baseline
+from sloengine.tools.drift_baseline import Handed, Pin, list_baselines, pin_baseline, pin_handed
+from sloengine.tools.outcome import WRONG_USE, Outcome
 from sloengine.web.app import create_app
 from sloengine.web.baselines import router as baselines_router
 from sloengine.web.labels import router as labels_router
 from sloengine.web.metrics import render
+from sloengine.web.registry import mlflow_router
 
 DRIFT_EVERY_S = 15.0
 """How often drift monitors are asked whether a look is due; nearly always none is."""
@@ -176,21 +180,41 @@ def web_app(deps: jobs.Deps) -> FastAPI:
 def _doors(deps: jobs.Deps, dropped: Dropped) -> list[APIRouter]:
     """Doors for OTLP, labels and baselines; beyond loopback only with a token, because whoever reaches them writes."""
     web = deps.settings.web
+    # Signed, so that it may be open wherever it is reached from.
+    signed = [_mlflow(deps, web.mlflow_secret.get_secret_value())] if web.mlflow_secret else []
     token = web.otlp_token.get_secret_value() if web.otlp_token else None
     if token is None and web.host not in LOOPBACK:
         log.warning(
             "the doors for OTLP, labels and baselines stay shut: set SLOENGINE_WEB__OTLP_TOKEN to open them beyond loopback"
         )
-        return []
+        return signed
     return [
+        *signed,
         otlp_router(deps.store.insert, token, DOOR_GATEWAY, clock, count_dropped=dropped.count),
         labels_router(deps.store.insert, token, clock),
         baselines_router(
             lambda monitor: list_baselines(deps, monitor),
-            lambda monitor, pin: pin_baseline(deps, monitor, pin, clock().replace(microsecond=0)),
+            lambda monitor, pin: _pin(deps, monitor, pin),
             token,
         ),
     ]
+
+
+def _pin(deps: jobs.Deps, monitor: str, said: Pin | Handed) -> Outcome:
+    now = clock().replace(microsecond=0)
+    return pin_handed(deps, monitor, said, now) if isinstance(said, Handed) else pin_baseline(deps, monitor, said, now)
+
+
+def _mlflow(deps: jobs.Deps, secret: str) -> APIRouter:
+    def take(given: BaselineGiven) -> Outcome:
+        reason = f"{TAG}{given.monitor} of {given.model} {given.version}"
+        try:
+            histogram = json.loads(given.text)
+        except (ValueError, RecursionError):
+            return Outcome(f"{reason} is not JSON", {}, WRONG_USE)
+        return _pin(deps, given.monitor, Handed("", given.model, given.version, histogram, "mlflow", reason))
+
+    return mlflow_router(take, secret, clock)
 
 
 def serve(settings: Settings, app: FastAPI) -> None:

@@ -138,20 +138,31 @@ def _baselines(act: Callable[[Action, bool], None]) -> typer.Typer:
         name: Name,
         called: Annotated[str, typer.Argument(help="What to call the baseline.", metavar="BASELINE")],
         *,
-        begin: Annotated[str, typer.Option("--from", help="Where it begins (UTC), such as 2026-11-20.")],
-        end: Annotated[str, typer.Option("--to", help="Where it ends (UTC).")],
         author: Annotated[str, typer.Option(help="Who pins it.")],
-        reason: Annotated[str, typer.Option(help="Why these hours are normal.")],
+        reason: Annotated[str, typer.Option(help="Why this is normal.")],
+        begin: Annotated[str, typer.Option("--from", help="Where it begins (UTC), such as 2026-11-20.")] = "",
+        end: Annotated[str, typer.Option("--to", help="Where it ends (UTC).")] = "",
+        file: Annotated[
+            Path | None, typer.Option(help="Or a validation set's histogram, as 'drift compare' reads it.")
+        ] = None,
+        model: Annotated[str, typer.Option(help="With --file: of which model it is.")] = "",
+        version: Annotated[str, typer.Option(help="With --file: of which version; all of them if not set.")] = "",
         json_: Json = False,
     ) -> None:
-        """Keep a span of telemetry as a named baseline, with its bins, for monitors that say 'against: pinned'.
+        """Keep a span of telemetry, or a validation set, as a named baseline for monitors that say 'against: pinned'.
 
-        It is never rewritten; pinning the same name again makes a newer version. Exits 1 if it is refused (too few hours or
-        events), 4 if ClickHouse does not answer.
+        It is never rewritten; pinning the same name again makes a newer version, which keeps what it said of other models and
+        versions where it is of files. Exits 1 if it is refused (too few hours or events), 4 if ClickHouse does not answer.
         """
-        from sloengine.tools.drift_baseline import Pin, pin_baseline
+        from sloengine.tools.drift_baseline import Handed, Pin, pin_baseline, pin_file
         from sloengine.tools.progress import bar
 
+        if (file is None) != bool(begin and end) or (file is None and (model or version)):
+            raise typer.BadParameter("say --from and --to, or --file and --model")
+        if file is not None:
+            handed = Handed(called, model, version, None, author, reason)
+            act(lambda deps, now: pin_file(deps, name, file, handed, now), json_)
+            return
         pinned = Pin(called, begin, end, author, reason)
         with bar("adding up hours") as progress:
             act(lambda deps, now: pin_baseline(deps, name, pinned, now, progress), json_)

@@ -31,6 +31,10 @@ class Against(StrEnum):
     """The other versions of the same model at the same time: a canary against the rest."""
 
 
+VALIDATION = "validation"
+"""Kind of a pinned baseline that was made of a histogram that was handed in, and of no telemetry."""
+
+
 @dataclass(frozen=True, slots=True)
 class DriftMonitor:
     """One metric of one service, watched on every level at once."""

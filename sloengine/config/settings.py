@@ -78,6 +78,8 @@ class WebSection(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     otlp_token: SecretStr | None = None
     """Bearer token that the OTLP door asks for; without one it answers only on loopback."""
+    mlflow_secret: SecretStr | None = None
+    """What MLflow signs its registry webhooks with; without one there is no door for them."""
 
 
 class Settings(BaseSettings):

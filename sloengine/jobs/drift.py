@@ -13,13 +13,13 @@ from sloengine.errors import SloengineError, StoreUnavailable
 from sloengine.evaluate.drift.judge import Verdict
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift_alerts import open_findings, transition_findings
-from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make
-from sloengine.jobs.drift_look import STORED, Look, look, write
+from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make, version_for
+from sloengine.jobs.drift_look import Look, kinds_of, look, write
 from sloengine.jobs.drift_read import Span
 from sloengine.jobs.marks import mark_name, move_marks, read_marks
 from sloengine.jobs.transition import leads
 from sloengine.jobs.watched import past_is_owed
-from sloengine.monitor import Against, DriftMonitor, Values
+from sloengine.monitor import VALIDATION, Against, DriftMonitor, Values
 from sloengine.state.database import transaction
 from sloengine.times import unix_ms, utc
 
@@ -146,9 +146,8 @@ def _floor(moment: datetime, window: timedelta) -> datetime:
 
 def _begin(engine: Deps, monitor: DriftMonitor) -> datetime | None:
     """Where looks begin: at the end of the oldest baseline, for before it nothing is known to be normal; None: there is none."""
-    kind = monitor.against.value if monitor.against in STORED else Against.TRAILING.value
-    name = monitor.baseline if monitor.against is Against.PINNED else ""
-    rows = engine.store.rows("drift_baseline_first", monitor=monitor.name, kind=kind, called=name)
+    asked = {"kinds": list(kinds_of(monitor)), "called": monitor.baseline}
+    rows = engine.store.rows("drift_baseline_first", monitor=monitor.name, **asked)
     return _floor(utc(rows[0]["End"]) + monitor.window - timedelta(microseconds=1), monitor.window) if rows else None
 
 
@@ -162,7 +161,9 @@ def keep_baseline(
 
     While a finding of the monitor is open, or looks are owed, it is not renewed: drift must not become what is normal.
     """
-    if monitor.against is Against.PINNED or past_is_owed(engine, monitor.metric):
+    if past_is_owed(engine, monitor.metric) or (
+        monitor.against is Against.PINNED and not _validated(engine, monitor, now)
+    ):
         return None
     made = _previous(engine, monitor, now) if monitor.against is Against.PREVIOUS else _trailing(engine, monitor, now)
     if made is None:
@@ -171,6 +172,12 @@ def keep_baseline(
     if version.quality == REFUSED:
         log.info("drift monitor %s: no baseline of %s to %s: %s", monitor.name, *made.span, version.doubts)
     return version
+
+
+def _validated(engine: Deps, monitor: DriftMonitor, now: datetime) -> bool:
+    """Whether it is held against a validation set, and needs to know how much hours vary besides."""
+    version = version_for(engine.store, monitor, kinds_of(monitor), now)
+    return version is not None and version.kind == VALIDATION
 
 
 def _trailing(engine: Deps, monitor: DriftMonitor, now: datetime) -> Made | None:

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from sloengine.evaluate.drift.baseline import Baseline, Gathering, doubts
 from sloengine.evaluate.drift.levels import DEVICE, MODEL, above_devices, of_devices, together
 from sloengine.jobs.drift_read import WHOLE, Bins, Block, Reading, Span, bins_of, blocks_of, read_rows, register
-from sloengine.monitor import DriftMonitor
+from sloengine.monitor import VALIDATION, Against, DriftMonitor
 from sloengine.store.client import Row, Store, length_of, packed_array
 from sloengine.times import unix_ms
 
 REFUSED = "refused"
+PINNED = (Against.PINNED.value, VALIDATION)
+"""Kinds that have names."""
 Progress = Callable[[int, int], None]
 
 
@@ -48,6 +50,7 @@ class Version:
     series: int = 0
     events: float = 0.0
     checksum: str = ""
+    kind: str = ""
 
 
 def windows_of(span: Span, window: timedelta) -> Iterator[Span]:
@@ -64,11 +67,12 @@ def make(
     reading = Reading(monitor, made.span, made.stands_for or {})
     bins = bins_of(store, reading)
     if bins is None:
-        return _note(store, monitor, made, Version(_number(now), Bins(), REFUSED, "its hours hold nothing"), now)
-    return _note(store, monitor, made, _kept(store, reading, bins, _number(now), progress), now)
+        return note(store, monitor, made, Version(number_of(now), Bins(), REFUSED, "its hours hold nothing"), now)
+    return note(store, monitor, made, _kept(store, reading, bins, number_of(now), progress), now)
 
 
-def _number(now: datetime) -> int:
+def number_of(now: datetime) -> int:
+    """Of a version that is made now."""
     return unix_ms(now) // 1000
 
 
@@ -104,10 +108,8 @@ def _kept(store: Store, reading: Reading, bins: Bins, number: int, progress: Pro
     )
     series = 0
     for baseline in chain([found], rest if DEVICE in reading.monitor.levels else []):
-        packed = _packed(reading.monitor.name, number, baseline)
-        store.pack("drift_baselines", _columns(packed), packed)
-        checksum.update(packed.tobytes())
-        series += len(packed)
+        checksum.update(keep(store, reading.monitor.name, number, baseline))
+        series += len(baseline.ids)
     return replace(version, series=series, checksum=checksum.hexdigest())
 
 
@@ -123,6 +125,13 @@ def _of_devices(
             own.add(of_devices(rows), first_half=2 * at < len(windows))
             step()
         yield own.baseline()
+
+
+def keep(store: Store, monitor: str, version: int, found: Baseline) -> bytes:
+    """Write the counts of a version; the bytes that were written."""
+    packed = _packed(monitor, version, found)
+    store.pack("drift_baselines", _columns(packed), packed)
+    return packed.tobytes()
 
 
 def _kind(monitor: str, bins: int) -> np.dtype[np.void]:
@@ -160,7 +169,8 @@ def _packed(monitor: str, version: int, found: Baseline) -> NDArray[Any]:
     return rows
 
 
-def _note(store: Store, monitor: DriftMonitor, made: Made, version: Version, now: datetime) -> Version:
+def note(store: Store, monitor: DriftMonitor, made: Made, version: Version, now: datetime) -> Version:
+    """Note that a version was made or refused, and of what."""
     begin, end = made.span
     row: Row = {
         "Monitor": monitor.name,
@@ -187,13 +197,11 @@ def _note(store: Store, monitor: DriftMonitor, made: Made, version: Version, now
 # --- reading them back
 
 
-def version_for(store: Store, monitor: DriftMonitor, kind: str, before: datetime) -> Version | None:
+def version_for(store: Store, monitor: DriftMonitor, kinds: Sequence[str], before: datetime) -> Version | None:
     """What a look at hours from ``before`` on is held against; None: there is none."""
-    name = monitor.baseline if kind == "pinned" else ""
-    rows = store.rows("drift_baseline_now", monitor=monitor.name, kind=kind, called=name, before=before)
-    if not rows:
-        return None
-    return _version(rows[0])
+    asked = {"kinds": list(kinds), "called": monitor.baseline if set(kinds) & set(PINNED) else ""}
+    rows = store.rows("drift_baseline_now", monitor=monitor.name, **asked, before=before)
+    return _version(rows[0]) if rows else None
 
 
 def version_of(store: Store, monitor: DriftMonitor, number: int) -> Version | None:
@@ -205,7 +213,7 @@ def version_of(store: Store, monitor: DriftMonitor, number: int) -> Version | No
 def _version(row: Row) -> Version:
     bins = Bins(np.array(row["Edges"]) if row["Edges"] else None, tuple(row["Labels"]))
     told = (row["Quality"], row["Doubts"], row["Series"], row["Events"], row["Checksum"])
-    return Version(row["Version"], bins, *told)
+    return Version(row["Version"], bins, *told, kind=row["Kind"])
 
 
 def read_version(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,24 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.drift import fleet
-from sloengine.evaluate.drift.baseline import Baseline, enough
+from sloengine.evaluate.drift.baseline import Baseline, enough, inherited
 from sloengine.evaluate.drift.discovery import level_of_look
 from sloengine.evaluate.drift.judge import Before, Given, Judged, Rule, Verdict, judge
 from sloengine.evaluate.drift.levels import (
     DEVICE,
+    Above,
     Floats,
     Ids,
+    Rows,
     Sums,
     above_devices,
+    above_of,
     of_devices,
     others,
+    parents_in,
     places_in,
     together,
 )
 from sloengine.evaluate.drift.sequential import Sums as Cusum
-from sloengine.jobs.drift_baselines import Version, read_version, version_for
+from sloengine.jobs.drift_baselines import PINNED, Version, read_version, version_for
 from sloengine.jobs.drift_read import Block, Reading, blocks_of, read_rows, register
-from sloengine.monitor import Against, DriftMonitor
+from sloengine.monitor import VALIDATION, Against, DriftMonitor
 from sloengine.store.client import Store, length_of
 
 FORGED = 100.0
@@ -70,11 +74,12 @@ class Look:
 
 def look(store: Store, monitor: DriftMonitor, end: datetime) -> Look | None:
     """Judge the window that ends at ``end``; None if there is no baseline to hold it against."""
-    kind = monitor.against if monitor.against in STORED else Against.TRAILING
-    version = version_for(store, monitor, kind.value, end - monitor.window)
-    if version is None:
+    version = version_for(store, monitor, kinds_of(monitor), end - monitor.window)
+    # A validation set doesn't tell how much the hours of a fleet vary; what they were like does.
+    habits = version if version is None or version.kind != VALIDATION else _trailing(store, monitor, end)
+    if version is None or habits is None:
         return None
-    compared = _ordered(_Comparison(store, monitor, end, version).parts())
+    compared = _ordered(_Comparison(store, monitor, end, version, habits).parts())
     rule = Rule(
         level_of_look(monitor.false_alarms, monitor.window), monitor.index, monitor.minimum, monitor.persistence
     )
@@ -85,6 +90,17 @@ def look(store: Store, monitor: DriftMonitor, end: datetime) -> Look | None:
     return Look(monitor, end, version, compared, replace(judged, verdicts=verdicts))
 
 
+def kinds_of(monitor: DriftMonitor) -> tuple[str, ...]:
+    """Of the baselines that a monitor's looks are held against."""
+    if monitor.against is Against.PINNED:
+        return PINNED
+    return (monitor.against.value if monitor.against in STORED else Against.TRAILING.value,)
+
+
+def _trailing(store: Store, monitor: DriftMonitor, end: datetime) -> Version | None:
+    return version_for(store, monitor, (Against.TRAILING.value,), end - monitor.window)
+
+
 @dataclass(frozen=True, slots=True)
 class _Comparison:
     """Blocks of devices first, then what lies above them."""
@@ -93,6 +109,8 @@ class _Comparison:
     monitor: DriftMonitor
     end: datetime
     version: Version
+    habits: Version
+    """Whose hours tell how much hours vary, and which devices there are; of anything but a validation set the same."""
 
     @property
     def reading(self) -> Reading:
@@ -106,23 +124,27 @@ class _Comparison:
     def parts(self) -> list[Compared]:
         found: list[Compared] = []
         upper: list[Sums] = []
+        above: list[Above] = []
+        levels = [level for level in self.monitor.levels if level != DEVICE]
         for block in blocks_of(self.store, self.reading):
             rows = read_rows(self.store, self.reading, self.version.bins, block)
             if self.watches_devices:
-                devices, base = of_devices(rows), self._stored(block=block)
+                devices = of_devices(rows)
+                base = self._base(devices, self._above(rows, (DEVICE,)), block=block)
                 wild = _wild(devices, base)
                 found.append(self._held(devices, base, partial(self._devices_then, block), wild))
                 rows = rows.only(~np.isin(rows.ids[DEVICE], devices.ids[wild]))
             upper += above_devices(rows, self.monitor.levels).values()
+            above += self._above(rows, levels)
         sums = together(upper)
-        base = self._stored(ids=sums.ids.tolist())
+        base = self._base(sums, above, ids=sums.ids.tolist())
         found.append(self._held(sums, base, self._above_then, np.zeros(len(sums.ids), dtype=bool)))
         return [*found, self._stale(np.concatenate([part.ids for part in found]))]
 
     def _stale(self, seen: Ids) -> Compared:
         """What the baseline knows and nothing came of."""
         kind = np.dtype([("SeriesId", "<u8"), ("Events", "<f8")])
-        known = self.store.packed("drift_baseline_ids", kind, monitor=self.monitor.name, version=self.version.number)
+        known = self.store.packed("drift_baseline_ids", kind, monitor=self.monitor.name, version=self.habits.number)
         if self.monitor.against is Against.CONTROL:
             known = known[:0]
         known = known[~np.isin(known["SeriesId"], seen)]
@@ -139,8 +161,19 @@ class _Comparison:
             np.full(size, np.nan),
         )
 
-    def _stored(self, **which: Any) -> Baseline:
-        return read_version(self.store, self.monitor, self.version, **which)
+    def _above(self, rows: Rows, levels: Sequence[str]) -> list[Above]:
+        """Whose each series is, where a baseline of versions has to be found for all of them."""
+        return [above_of(rows, levels)] if self.version.kind == VALIDATION else []
+
+    def _base(self, now: Sums, above: Sequence[Above], **which: Any) -> Baseline:
+        """What ``now`` is held against."""
+        own = read_version(self.store, self.monitor, self.habits, **which)
+        if self.version.kind != VALIDATION:
+            return own
+        models, versions = parents_in(above, now.ids)
+        ids = np.union1d(models, versions).tolist()
+        validated, higher = (read_version(self.store, self.monitor, v, ids=ids) for v in (self.version, self.habits))
+        return inherited(now.ids, (models, versions), validated, (higher, own))
 
     def _devices_then(self, block: Block) -> Sums:
         return of_devices(read_rows(self.store, self._week_before, self.version.bins, block))

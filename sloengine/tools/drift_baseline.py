@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from sloengine.evaluate.drift.histogram import Unusable
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift import window_before
 from sloengine.jobs.drift_baselines import REFUSED, Made, make
-from sloengine.monitor import Against
+from sloengine.jobs.drift_validated import Validated, pin
+from sloengine.monitor import VALIDATION, Against
 from sloengine.times import utc
+from sloengine.tools.drift_compare import histogram_of, read_json
 from sloengine.tools.drift_run import find_monitor
 from sloengine.tools.outcome import FOUND, Outcome, Refused, clock, moment_of, number, refusal, table
 
@@ -25,6 +29,20 @@ class Pin:
     name: str
     begin: str
     end: str
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """The histogram of a validation set, from a file, a pipeline or a registry."""
+
+    name: str
+    """Empty: what the monitor calls its own."""
+    model: str
+    version: str
+    histogram: object
+    """As JSON has it."""
     author: str
     reason: str
 
@@ -112,6 +130,54 @@ def pin_baseline(
     doubts = f"\ndubious: {made.doubts}" if made.doubts else ""
     said = f"pinned '{pin.name}', version {made.number}: {number(made.series)} series, {number(made.events)} events"
     return Outcome(f"{said}, {clock(span[0])} to {clock(span[1])}, checksum {made.checksum[:12]}{doubts}{hint}", plain)
+
+
+def pin_file(engine: Deps, monitor_name: str, file: Path, handed: Handed, now: datetime) -> Outcome:
+    """The same with a histogram from a file; exit code 2 if it can't be read."""
+    try:
+        return pin_handed(engine, monitor_name, replace(handed, histogram=read_json(file)), now)
+    except Unusable as error:
+        return refusal(Refused(str(error)))
+
+
+def pin_handed(engine: Deps, monitor_name: str, handed: Handed, now: datetime) -> Outcome:
+    """Keep a validation set's histogram for a model or one of its versions; exit code 1 if it is no baseline.
+
+    Raises:
+        StoreUnavailable: ClickHouse does not answer.
+    """
+    try:
+        monitor = find_monitor(engine.catalogue.monitors, monitor_name)
+        name = handed.name or monitor.baseline or VALIDATION
+        if not handed.model or not handed.author or not handed.reason:
+            raise Refused(
+                "a validation set is one of a model, and has an author and a reason: others must be able to ask"
+            )
+        said = Validated(
+            name, handed.model, handed.version, histogram_of(handed.histogram), handed.author, handed.reason
+        )
+        made = pin(engine.store, monitor, said, now)
+    except (Refused, Unusable) as error:
+        return refusal(Refused(str(error)))
+    plain = {
+        "monitor": monitor.name,
+        "name": name,
+        "model": handed.model,
+        "model_version": handed.version,
+        "version": made.number,
+        "quality": made.quality,
+        "doubts": made.doubts,
+        "series": made.series,
+        "events": made.events,
+        "checksum": made.checksum,
+    }
+    if made.quality == REFUSED:
+        return Outcome(f"refused: {made.doubts}", plain, FOUND)
+    hint = "" if (monitor.against, monitor.baseline) == (Against.PINNED, name) else _hint(name)
+    whose = f"{handed.model} {handed.version}".strip()
+    said_of = f"pinned '{name}', version {made.number}, for {whose}: {made.bins.size} bins"
+    beside = f", beside {made.series - 1} other" if made.series > 1 else ""
+    return Outcome(f"{said_of}{beside}, checksum {made.checksum[:12]}{hint}", plain)
 
 
 def _hint(name: str) -> str:

@@ -36,19 +36,25 @@ def run_compare(baseline: Path, current: Path, rule: Rule) -> Outcome:
 
 def read_histogram(path: Path) -> Histogram:
     """A histogram from a JSON file; raises Unusable with the file and the field."""
+    data = read_json(path)
+    try:
+        return histogram_of(data)
+    except Unusable as error:
+        raise Unusable(f"{path}: {error}") from None
+
+
+def read_json(path: Path) -> object:
+    """What a file holds; raises Unusable with the file and the line."""
     try:
         if path.stat().st_size > BYTES_MAX:
             raise Unusable(f"{path}: larger than {BYTES_MAX >> 20} MiB, which no histogram needs")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{path}: can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from None
     except (json.JSONDecodeError, RecursionError) as error:
         place = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
         raise Unusable(f"{path}: not JSON: {place}") from None
-    try:
-        return histogram_of(data)
-    except Unusable as error:
-        raise Unusable(f"{path}: {error}") from None
+    return data
 
 
 def histogram_of(data: object) -> Histogram:

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from sloengine.errors import StoreError
-from sloengine.tools.drift_baseline import Pin
+from sloengine.tools.drift_baseline import Handed, Pin
 from sloengine.tools.outcome import FOUND, WRONG_USE, Outcome
 
 Monitor = Annotated[str, Path(max_length=256)]
@@ -31,8 +31,22 @@ class Pinned(BaseModel):
     reason: Text
 
 
+class Validation(BaseModel):
+    """A validation set's histogram, which is normal for a model or one of its versions from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    model: Text
+    version: Annotated[str, Field(max_length=256, description="empty: all versions of the model")] = ""
+    histogram: dict[str, Any]
+    """In one of the forms that ``sloengine drift compare`` reads."""
+    author: Text
+    reason: Text
+
+
 List = Callable[[str], Outcome]
-Make = Callable[[str, Pin], Outcome]
+Make = Callable[[str, Pin | Handed], Outcome]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     401: {"description": "no or a wrong token"},
     409: {"description": "too few hours or events to be a baseline; it is noted as refused"},
@@ -51,13 +65,18 @@ def router(listed: List, make: Make, token: str | None) -> APIRouter:
         return _answer(lambda: listed(monitor))
 
     @routes.post("/{monitor}/baselines", status_code=201, responses=_ANSWERS)
-    def pin(monitor: Monitor, body: Pinned, authorization: Annotated[str, Header()] = "") -> JSONResponse:
+    def pin(monitor: Monitor, body: Pinned | Validation, authorization: Annotated[str, Header()] = "") -> JSONResponse:
         """Pin a baseline. It is never rewritten: the same name again makes a newer version."""
         _check(authorization, token)
-        pinned = Pin(body.name, body.begin, body.end, body.author, body.reason)
-        return _answer(lambda: make(monitor, pinned), made=201)
+        return _answer(lambda: make(monitor, _said(body)), made=201)
 
     return routes
+
+
+def _said(body: Pinned | Validation) -> Pin | Handed:
+    if isinstance(body, Pinned):
+        return Pin(body.name, body.begin, body.end, body.author, body.reason)
+    return Handed(body.name, body.model, body.version, body.histogram, body.author, body.reason)
 
 
 def _answer(act: Callable[[], Outcome], made: int = 200) -> JSONResponse:

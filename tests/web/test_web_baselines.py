@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from sloengine.errors import StoreUnavailable
-from sloengine.tools.drift_baseline import Pin
+from sloengine.tools.drift_baseline import Handed, Pin
 from sloengine.tools.outcome import FOUND, WRONG_USE, Outcome
 from sloengine.web import baselines
 
@@ -21,12 +21,12 @@ AT = datetime(2026, 11, 8, tzinfo=UTC)
 
 class Engine:
     def __init__(self, code: int = 0) -> None:
-        self.code, self.pins = code, list[tuple[str, Pin]]()
+        self.code, self.pins = code, list[tuple[str, Pin | Handed]]()
 
     def listed(self, monitor: str) -> Outcome:
         return Outcome("", {"monitor": monitor, "baselines": [{"version": 1, "end": AT}]}, self.code)
 
-    def make(self, monitor: str, pin: Pin) -> Outcome:
+    def make(self, monitor: str, pin: Pin | Handed) -> Outcome:
         if self.code == 4:
             raise StoreUnavailable("gone")
         self.pins.append((monitor, pin))
@@ -50,6 +50,15 @@ def test_a_baseline_is_pinned_and_listed() -> None:
     assert (answer.status_code, answer.json()) == (201, {"version": 7, "begin": "2026-11-08T00:00:00+00:00"})
     assert engine.pins == [("scores", Pin("v2", "2026-11-01", "2026-11-08", "registry", "accepted"))]
     assert ask("GET", engine).json()["baselines"] == [{"version": 1, "end": "2026-11-08T00:00:00+00:00"}]
+
+
+def test_a_validation_set_is_handed_in() -> None:
+    engine = Engine()
+    histogram = {"bounds": [0.5], "counts": [400, 800]}
+    body = {"name": "v2", "model": "m", "version": "2", "histogram": histogram, "author": "ci", "reason": "accepted"}
+    assert ask("POST", engine, body).status_code == 201
+    assert engine.pins == [("scores", Handed("v2", "m", "2", histogram, "ci", "accepted"))]
+    assert ask("POST", engine, {**body, "from": "2026-11-01"}).status_code == 422
 
 
 @pytest.mark.parametrize(("code", "status"), [(WRONG_USE, 422), (FOUND, 409), (4, 503)])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sloengine.evaluate.drift import fleet
-from sloengine.evaluate.drift.levels import Ids, Sums
+from sloengine.evaluate.drift.levels import Ids, Sums, places_in
 
 Floats = NDArray[np.float64]
 
@@ -144,6 +144,34 @@ class Gathering:
         told = np.maximum(0.0, np.divide(crossed, spread, out=np.zeros_like(spread), where=spread > 0))
         r = np.minimum(told / (1 + FADING * told), R_MAX)
         return np.where(self.windows >= WINDOWS_MIN, (1 + r) / (1 - r), np.nan)
+
+
+def inherited(ids: Ids, parents: tuple[Ids, Ids], validated: Baseline, habits: tuple[Baseline, Baseline]) -> Baseline:
+    """Series with the counts of their version or, where it has none, of their model, and with their own habits.
+
+    ``ids`` ascending, shape (S,); ``parents`` their models and versions; ``habits``, how much hours vary, of these and
+    of the series themselves. What is new has the habits of its version or of its model, whose hours vary no less.
+    """
+    models, versions = parents
+    higher, own = habits
+    counts = np.zeros((len(ids), validated.counts.shape[1]))
+    for above in (models, versions):
+        _put(counts, validated, "counts", above)
+    size = len(ids)
+    found = {"inflation": np.ones(size), "freedom": np.zeros(size), "lasting": np.full(size, np.nan)}
+    for name, values in found.items():
+        for known, whose in ((higher, models), (higher, versions), (own, ids)):
+            _put(values, known, name, whose)
+    usual = {"events": np.zeros(size), "windows": np.zeros(size)}
+    for name, values in usual.items():
+        _put(values, own, name, ids)
+    unknown = np.full(size, np.nan)
+    return Baseline(ids, counts=counts, unrest=unknown, unrest_p=unknown, **found, **usual)
+
+
+def _put(values: Floats, known: Baseline, name: str, ids: Ids) -> None:
+    place, there = places_in(known.ids, ids)
+    values[there] = getattr(known, name)[place[there]]
 
 
 _BINNED = ("counts", "first", "squares", "recent", "crossed")

@@ -170,6 +170,21 @@ def _of_edges(baseline: Binned, current: Binned) -> Pair:
     return Pair(baseline.over(edges).counts, current.over(edges).counts, edges, note=note)
 
 
+def opened(histogram: Binned | Exponential) -> Binned:
+    """Open at both ends, in at most as many bins as two exponential histograms are compared over.
+
+    Raises:
+        Unusable: it holds nothing.
+    """
+    if not isinstance(histogram, Binned):
+        while max(last - first for first, last in _spans([histogram])) >= BUCKETS_MAX:
+            histogram = _at_scale(histogram, histogram.scale - 1)
+    found = _with_edges(histogram)
+    if not found.counts.any():
+        raise Unusable("it holds no event")
+    return found
+
+
 def _with_edges(histogram: Binned | Exponential) -> Binned:
     """Open at both ends, so that what lies outside of the other's edges has a bin."""
     if isinstance(histogram, Binned):

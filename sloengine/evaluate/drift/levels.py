@@ -99,6 +99,27 @@ def above_devices(rows: Rows, levels: Iterable[str]) -> dict[str, Sums]:
     return found
 
 
+Above = tuple[Ids, Ids, Ids]
+"""Series, and the ids of the model and of the version that each is part of; shapes (S,)."""
+
+
+def above_of(rows: Rows, levels: Iterable[str]) -> Above:
+    """Of the watched levels and of segments, ascending; a model is its own version here."""
+    versions = {level: rows.ids[MODEL if level == MODEL else VERSION] for level in levels}
+    pairs = [(rows.ids[level], own) for level, own in versions.items()]
+    pairs += [(rows.segments[:, k], rows.ids[VERSION]) for k in range(rows.segments.shape[1])]
+    ids, first = np.unique(np.concatenate([series for series, _ in pairs]), return_index=True)
+    return ids, np.tile(rows.ids[MODEL], len(pairs))[first], np.concatenate([own for _, own in pairs])[first]
+
+
+def parents_in(above: Iterable[Above], ids: Ids) -> tuple[Ids, Ids]:
+    """Models and versions of ``ids``, which several blocks tell together."""
+    known, models, versions = (np.concatenate(column) for column in zip(*above, strict=True))
+    ascending, first = np.unique(known, return_index=True)
+    place = first[places_in(ascending, ids)[0]]
+    return models[place], versions[place]
+
+
 def together(parts: Iterable[Sums]) -> Sums:
     """Sums of several blocks: what is in more than one is added up."""
     listed = list(parts)

@@ -1,0 +1,1 @@
+"""What registries and fleet managers tell, read and checked. Pure."""
