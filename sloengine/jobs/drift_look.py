@@ -20,7 +20,6 @@ from sloengine.evaluate.drift.levels import (
     Above,
     Floats,
     Ids,
-    Rows,
     Sums,
     above_devices,
     above_of,
@@ -33,6 +32,7 @@ from sloengine.evaluate.drift.levels import (
 from sloengine.evaluate.drift.sequential import Sums as Cusum
 from sloengine.jobs.drift_baselines import PINNED, Version, read_version, version_for
 from sloengine.jobs.drift_read import Block, Reading, blocks_of, read_rows, register
+from sloengine.jobs.drift_silent import Counted, devices_of, mostly_silent, silent
 from sloengine.monitor import VALIDATION, Against, DriftMonitor
 from sloengine.store.client import Store, length_of
 
@@ -125,20 +125,24 @@ class _Comparison:
         found: list[Compared] = []
         upper: list[Sums] = []
         above: list[Above] = []
+        heard: list[Counted] = []
         levels = [level for level in self.monitor.levels if level != DEVICE]
         for block in blocks_of(self.store, self.reading):
             rows = read_rows(self.store, self.reading, self.version.bins, block)
             if self.watches_devices:
                 devices = of_devices(rows)
-                base = self._base(devices, self._above(rows, (DEVICE,)), block=block)
+                base = self._base(devices, [above_of(rows, (DEVICE,))], block=block)
                 wild = _wild(devices, base)
-                found.append(self._held(devices, base, partial(self._devices_then, block), wild))
+                certain = wild * np.uint8(Verdict.IMPLAUSIBLE.value)
+                found.append(self._held(devices, base, partial(self._devices_then, block), certain))
+                heard.append(devices_of(rows))
                 rows = rows.only(~np.isin(rows.ids[DEVICE], devices.ids[wild]))
             upper += above_devices(rows, self.monitor.levels).values()
-            above += self._above(rows, levels)
+            above.append(above_of(rows, levels))
         sums = together(upper)
         base = self._base(sums, above, ids=sums.ids.tolist())
-        found.append(self._held(sums, base, self._above_then, np.zeros(len(sums.ids), dtype=bool)))
+        stale = self._silent(sums.ids, above, heard, found) * np.uint8(Verdict.STALE.value)
+        found.append(self._held(sums, base, self._above_then, stale))
         return [*found, self._stale(np.concatenate([part.ids for part in found]))]
 
     def _stale(self, seen: Ids) -> Compared:
@@ -161,9 +165,12 @@ class _Comparison:
             np.full(size, np.nan),
         )
 
-    def _above(self, rows: Rows, levels: Sequence[str]) -> list[Above]:
-        """Whose each series is, where a baseline of versions has to be found for all of them."""
-        return [above_of(rows, levels)] if self.version.kind == VALIDATION else []
+    def _silent(self, ids: Ids, above: list[Above], heard: list[Counted], devices: list[Compared]) -> NDArray[np.bool_]:
+        """Which series have lost most of their devices; without devices of their own nobody can tell."""
+        if not heard:
+            return np.zeros(len(ids), dtype=bool)
+        now = np.concatenate([part.ids for part in devices])
+        return mostly_silent(ids, above, heard, silent(self.store, self.reading, now))
 
     def _base(self, now: Sums, above: Sequence[Above], **which: Any) -> Baseline:
         """What ``now`` is held against."""
@@ -189,7 +196,8 @@ class _Comparison:
     def _week_before(self) -> Reading:
         return replace(self.reading, span=(self.reading.span[0] - WEEK, self.end - WEEK))
 
-    def _held(self, now: Sums, base: Baseline, then: Callable[[], Sums], wild: NDArray[np.bool_]) -> Compared:
+    def _held(self, now: Sums, base: Baseline, then: Callable[[], Sums], certain: Codes) -> Compared:
+        """``certain``: verdicts that need no figures; BELIEVED where they do."""
         place, known = places_in(base.ids, now.ids)
         counts = self._normal(now, base, then)
         block = fleet.Block(
@@ -201,7 +209,7 @@ class _Comparison:
         )
         events = now.counts.sum(axis=1) + now.lost
         nothing = (counts.sum(axis=1) <= 0) * Verdict.NO_BASELINE.value
-        certain = np.where(wild, Verdict.IMPLAUSIBLE.value, nothing).astype(np.uint8)
+        certain = np.where(certain == BELIEVED, nothing, certain).astype(np.uint8)
         unplaced = np.divide(now.lost, events, out=np.zeros(len(events)), where=events > 0)
         return Compared(now.ids, fleet.read(block), unplaced, certain, _taken(base.lasting, place, known, np.nan))
 

@@ -334,3 +334,46 @@ def test_hours_that_vary_more_than_chance_are_given_room(rigs: Callable[..., Rig
     assert inflation == pytest.approx(2400 / 401, rel=0.15)
     plain = [float(found.compared.readings.values["chi2"][0]) for found in looks if found is not None]
     assert np.mean(np.array(plain) > 30) > 0.5
+
+
+def test_what_has_lost_most_of_its_devices_is_stale_and_not_judged_by_the_rest(rig: Rig) -> None:
+    """A gateway falls silent: the one device left in its region is unlike the others, and always was."""
+    dice, hours, own = np.random.default_rng(21), Hours(rig.store), "us-3"
+    fleet = [Device(f"{region}-{n}", region=region) for region in ("eu", "us") for n in range(4)]
+
+    def hour(at: datetime, silent: tuple[str, ...] = (), updated: tuple[str, ...] = ()) -> None:
+        for device in fleet:
+            if device.name not in silent:
+                version = "2" if device.name in updated else "1"
+                shares = MOVED if device.name == own else CALM
+                hours.explicit(replace(device, version=version), at, dice.multinomial(400, shares))
+        hours.flush()
+
+    for h in range(49):
+        hour(BEGIN + h * HOUR)
+    monitor = replace(MONITOR, segments=(), persistence=(1, 1))
+    baseline(rig, monitor)
+    look_and_write(rig, monitor)
+    hour(NOW + HOUR, silent=("us-0", "us-1", "us-2"))
+    hour(NOW + 2 * HOUR, silent=("us-0", "us-1"))
+    hour(NOW + 3 * HOUR, updated=("us-0", "us-1", "us-2"))
+
+    def said(end: datetime) -> dict[str, str]:
+        found = look(rig.store, monitor, end)
+        assert found is not None
+        write(rig.store, found, 2)
+        rows = rig.rows(
+            f"SELECT * FROM drift_by_series WHERE WindowEnd = '{end:%Y-%m-%d %H:%M:%S}' AND ModelVersion IN ('', '1')"
+        )
+        return {r["DeviceId"] or r["Region"] or r["Level"]: r["Verdict"] for r in rows}
+
+    first = said(NOW + 2 * HOUR)
+    assert (first["us"], first["eu"], first["us-0"]) == ("stale", "no_drift", "stale")
+    # The device itself is as it always was.
+    assert first[own] in {"no_drift", "not_enough_data"}
+    # Of the model five of eight are left, and of the version.
+    assert first["version"] == first["model"] != "stale"
+    # Half of them is enough: then it is judged.
+    assert said(NOW + 3 * HOUR)["us"] == "no_drift"
+    # Who was updated is not silent: version 1 has one device left there, and is judged by it.
+    assert said(NOW + 4 * HOUR)["us"] == "drift"
