@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -143,6 +145,9 @@ class Plan:
     roams: bool
     begun: timedelta
     dice: int
+    gap_share: float = 0.15
+    """How often a step is one, where there are gaps."""
+    gap_minutes: tuple[int, ...] = (6, 65, 65, 1500)
 
 
 @dataclass(frozen=True)
@@ -203,8 +208,10 @@ SIBLINGS = 25
 FLAGS = ("late", "again", "gaps", "restarts", "resets", "delta", "scales", "roams")
 
 
-def draw(count: int, number: int, world: World, kinds: Sequence[str] = ()) -> list[History]:
-    """So many histories of a seed, of these kinds of telemetry or the world's."""
+def draw(
+    count: int, number: int, world: World, kinds: Sequence[str] = (), fixed: Mapping[str, Any] = MappingProxyType({})
+) -> list[History]:
+    """So many histories of a seed, of these kinds of telemetry or the world's; ``fixed``: what all their plans say."""
     kinds = kinds or world.kinds
     found: list[Plan] = []
 
@@ -225,7 +232,8 @@ def draw(count: int, number: int, world: World, kinds: Sequence[str] = ()) -> li
     while len(found) < count:  # hypothesis may find fewer shapes than it was asked for
         found += _siblings(replace(dice.choice(found), dice=dice.randrange(2**32)), kinds)
     # The same luck twice would make the same ids twice, behind gateways that histories share.
-    return [history_of(replace(plan, dice=hash((plan.dice, n))), world) for n, plan in enumerate(found[:count])]
+    lucky = [replace(plan, dice=hash((plan.dice, n)), **fixed) for n, plan in enumerate(found[:count])]
+    return [history_of(plan, world) for plan in lucky]
 
 
 def _siblings(plan: Plan, kinds: Sequence[str]) -> list[Plan]:
@@ -321,8 +329,8 @@ class _Teller:
         for _ in range(self.plan.steps):
             yield at
             step = timedelta(milliseconds=self.dice.randrange(300, 1700)) * self.plan.step_s
-            if self.plan.gaps and self.dice.random() < 0.15:
-                step += self.dice.choice([6, 65, 65, 1500]) * MINUTE
+            if self.plan.gaps and self.dice.random() < self.plan.gap_share:
+                step += self.dice.choice(self.plan.gap_minutes) * MINUTE
             # Whole milliseconds, and no two alike.
             at += _ms(BEGIN + step) - BEGIN + MS
 

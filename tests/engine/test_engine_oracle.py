@@ -123,7 +123,7 @@ if "SLOENGINE_ORACLE_MUTANTS" in os.environ:
     ) -> None:
         world = world_of(SEED)
         with _broken(mutant):
-            _, wrong = _tell(rigs, world, draw(BROKEN, SEED, world, (mutant.kind,)))
+            _, wrong = _tell(rigs, world, draw(BROKEN, SEED, world, (mutant.kind,), mutant.fixed))
         print(
             f"seed {SEED}: {len({d.history for d in wrong})} of {BROKEN} histories differ if {mutant.name}", flush=True
         )
