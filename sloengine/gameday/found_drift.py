@@ -85,5 +85,4 @@ def _finding_in_words(finding: Mapping[str, Any]) -> list[str]:
         f"a {finding['severity']}: {where(finding['labels'])}; PSI {finding['effect']} in the last hour",
         f"away from normal since {finding['began_at']:.16}, planted at {finding['planted_at']:.16}",
         finding["why"],
-        f"{finding['labelled']} of {finding['predictions']} predictions recorded there since have a label: M3 can't tell",
     ]

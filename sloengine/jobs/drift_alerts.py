@@ -6,22 +6,20 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import numpy as np
 from sqlalchemy import Connection
 
 from sloengine.actions.hooks import target_of
 from sloengine.actions.retrain import Call, body
 from sloengine.alert.drift import ALERT, OVER, Reason, labels_of, severity_of, where
 from sloengine.alert.episodes import Episode, EpisodeState, identity_of
-from sloengine.errors import StoreError
 from sloengine.evaluate.drift.causes import Finding, Seen, causes
 from sloengine.evaluate.drift.judge import Verdict
 from sloengine.jobs.deps import Deps
-from sloengine.jobs.drift_explain import Question, explain, in_words
+from sloengine.jobs.drift_behind import Behind, behind, known_behind, named_series, unknown, window_of
 from sloengine.jobs.drift_look import Look
-from sloengine.jobs.drift_read import Only, Span
+from sloengine.jobs.drift_read import Span
 from sloengine.jobs.transition import leads
 from sloengine.monitor import Cause, DriftMonitor
 from sloengine.notify import webhook
@@ -29,13 +27,11 @@ from sloengine.state import episodes as episode_rows
 from sloengine.state.database import transaction
 from sloengine.state.episodes import Change
 from sloengine.store.client import Row
-from sloengine.times import format_duration, utc
+from sloengine.times import format_duration
 
 log = logging.getLogger("sloengine.jobs")
 
 MEMBERS_SHOWN = 10
-AWAY_MAX = timedelta(days=14)
-"""How far back what drifts is handed on for retraining."""
 TOLD = ("drift", "slow_drift", "no_drift")
 
 
@@ -59,12 +55,7 @@ def findings_of(engine: Deps, look: Look) -> list[Finding]:
     """Causes of what drifts in a look; nothing is read where nothing drifts."""
     if not look.count(Verdict.DRIFT) + look.count(Verdict.SLOW_DRIFT):
         return []
-    return causes((_seen(row) for row in engine.store.rows("drift_seen", **_asked(look))), look.monitor.index)
-
-
-def _asked(look: Look) -> dict[str, object]:
-    hours = int(look.monitor.window / timedelta(hours=1))
-    return {"monitor": look.monitor.name, "end": look.end, "hours": hours}
+    return causes((_seen(row) for row in engine.store.rows("drift_seen", **window_of(look))), look.monitor.index)
 
 
 def _seen(row: Row) -> Seen:
@@ -75,15 +66,6 @@ def _seen(row: Row) -> Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Behind:
-    """What the store knows of a finding that is new."""
-
-    why: str
-    span: Span
-    """Since when it has been away from normal, until the look."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Step:
     """One look's change of one alert."""
 
@@ -91,15 +73,15 @@ class _Step:
     look: Look
     now: datetime
 
-    def fire(self, connection: Connection, episode: Episode, finding: Finding, behind: _Behind) -> None:
+    def fire(self, connection: Connection, episode: Episode, finding: Finding, because: Behind) -> None:
         told = _annotations(self.look, finding, episode.labels)
         change = Change(
             at=self.now,
             reason=Reason.FOUND.value,
             evidence=_evidence(self.look, finding),
             targets=list(self.engine.alerting.targets()),
-            payload=self._payload(episode, told | ({"why": behind.why} if behind.why else {}), None),
-            calls=self._calls(episode, finding, behind.span),
+            payload=self._payload(episode, told | ({"why": because.why} if because.why else {}), None),
+            calls=self._calls(episode, finding, because.span),
         )
         episode_rows.fire(connection, episode, change)
         log.warning("alert %s fires: drift of %s", episode.dedup_key, where(episode.labels))
@@ -155,11 +137,9 @@ def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding
     found = findings_of(engine, look)
     step, known = _Step(engine, look, now), open_findings(engine, look.monitor)
     # Before the transaction, which is not to wait for the store.
-    behind = {
-        identity: _Behind(_why(engine, look, finding), _away(engine, look, _cause(finding)))
-        for finding in found
-        if (identity := step.identity(finding)) not in known
-    }
+    told = [(step.identity(finding), finding) for finding in found]
+    fresh = {one: behind(engine, look, _cause(finding)) for one, finding in told if one not in known}
+    said = known_behind(engine.store, look.monitor, [known[one].dedup_key for one, _ in told if one in known])
     with transaction(engine.state) as connection:
         if not leads(engine, connection, now):
             return found
@@ -174,10 +154,11 @@ def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding
                 number = latest[identity].number + 1 if identity in latest else 1
                 severity = severity_of(look.monitor, cause)
                 episode = Episode(identity, number, severity, labels, EpisodeState.FIRING, now, now)
-                step.fire(connection, episode, finding, behind.get(identity, _Behind("", _needed(look))))
+                step.fire(connection, episode, finding, fresh.get(identity, unknown(look)))
             else:
                 episode_rows.still_bad(connection, episode, now)
-            rows.append(_row(look, finding, episode.dedup_key))
+            because = fresh.get(identity) or said.get(episode.dedup_key) or unknown(look)
+            rows.append(_row(look, finding, episode.dedup_key, because))
         for episode in kept.values():
             reason = _over(engine, look, episode, found)
             if reason:
@@ -201,7 +182,7 @@ def _over(engine: Deps, look: Look, episode: Episode, found: Iterable[Finding]) 
         labels.get("device", ""),
         ((attribute, value),) if value else (),
     )
-    said = engine.store.rows("drift_verdict_of", **_asked(look), **_named(named))
+    said = engine.store.rows("drift_verdict_of", **window_of(look), **named_series(named))
     verdicts = {row["Verdict"] for row in said}
     if verdicts and verdicts <= set(OVER):
         return Reason.CALM
@@ -211,72 +192,21 @@ def _over(engine: Deps, look: Look, episode: Episode, found: Iterable[Finding]) 
     return None
 
 
-def _named(cause: Cause) -> dict[str, object]:
-    """The series that a cause names, as statements ask for them."""
-    attribute, value = cause.segments[0] if cause.segments else ("", "")
-    deepest = [
-        level
-        for level, name in (("device", cause.device), ("region", cause.region), ("version", cause.versions))
-        if name
-    ]
-    level = "segment" if value else deepest[0] if deepest else "model"
-    return {
-        "level": level,
-        "model": cause.model,
-        "versions": list(cause.versions) or ([""] if level == "model" else []),
-        "region": cause.region,
-        "device": cause.device,
-        "segment": attribute,
-        "value": value,
-    }
-
-
 # --- what is said of a finding
-
-
-def _why(engine: Deps, look: Look, finding: Finding) -> str:
-    """Bins and segments in words; the alert goes out without them where they can't be read."""
-    attribute, value = finding.segments[0] if len(finding.segments) == 1 else ("", "")
-    place = {
-        "regions": (finding.region,) if finding.region else (),
-        "devices": (finding.device,) if finding.device else (),
-    }
-    only = Only((finding.model,), finding.versions, **place, segment=attribute, value=value)
-    drifting = look.compared.readings.inflation[look.judged.verdicts == Verdict.DRIFT]
-    inflation = float(np.median(drifting)) if drifting.size else 1.0
-    try:
-        asked = Question(look.monitor, look.end, look.version, only, inflation)
-        return in_words(explain(engine.store, asked), look.version.bins)
-    except StoreError as error:
-        return f"not known: {error}"
-
-
-def _away(engine: Deps, look: Look, cause: Cause) -> Span:
-    """Since when what is found has been away from normal; of what can't be read the windows that a finding needs."""
-    asked = {**_asked(look), **_named(cause), "oldest": look.end - AWAY_MAX}
-    try:
-        rows = engine.store.rows("drift_away", **asked)
-    except StoreError:
-        return _needed(look)
-    return (utc(rows[0]["Began"]), look.end) if rows[0]["Windows"] else _needed(look)
-
-
-def _needed(look: Look) -> Span:
-    return look.end - look.monitor.persistence[1] * look.monitor.window, look.end
 
 
 FINDING_COLUMNS = (
     "Monitor", "Finding", "At", "State", "Kind", "ServiceName", "ModelName", "ModelVersions", "Region", "DeviceId", "Segments",
-    "Effect", "Events", "Members", "Told", "Exceeding", "Explanation", "Reason",
+    "Effect", "Events", "Members", "Told", "Exceeding", "Onset", "OnsetLow", "OnsetHigh", "Explanation", "Reason",
 )  # fmt: skip
 
 
-def _row(look: Look, finding: Finding, key: str) -> list[object]:
-    shown = _shown(finding)
+def _row(look: Look, finding: Finding, key: str, because: Behind) -> list[object]:
+    shown, explanation = _shown(finding), {**_evidence(look, finding), "why": because.why, "labels": because.labels}
     return [
         look.monitor.name, key, look.end, "firing", finding.level, look.monitor.service, finding.model, list(finding.versions),
         finding.region or "", finding.device or "", dict(finding.segments), shown.effect, shown.n, len(finding.members),
-        finding.told, finding.exceeding, json.dumps(_evidence(look, finding)), _summary(look, finding),
+        finding.told, finding.exceeding, *because.onset, json.dumps(explanation), _summary(look, finding),
     ]  # fmt: skip
 
 

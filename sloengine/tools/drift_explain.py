@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sloengine.errors import StoreError
+from sloengine.jobs import drift_confidence
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift_baselines import version_of
 from sloengine.jobs.drift_explain import MIX_WORDS, Explained, Question, explain, in_time, named
@@ -68,8 +69,17 @@ def run_drift_explain(engine: Deps, name: str, part: Part, now: datetime, *, at:
     if version is None:
         raise StoreError(f"baseline {last['BaselineVersion']} of {monitor.name} is not there any more")
     found = explain(engine.store, Question(monitor, utc(last["WindowEnd"]), version, part.only, last["Inflation"]))
-    plain = _plain(monitor, part, looks, found, version.bins)
-    return Outcome(_text(monitor, part, looks, found, version.bins), plain, FOUND if last["Verdict"] in DRIFTS else 0)
+    labels = _labels(engine, monitor, part, found, utc(last["WindowEnd"]))
+    plain = _plain(monitor, part, looks, found, version.bins) | {"labels": drift_confidence.plain(labels)}
+    text = _text(monitor, part, looks, found, version.bins)
+    said = drift_confidence.in_words(labels)
+    return Outcome(f"{text}\n{said}" if said else text, plain, FOUND if last["Verdict"] in DRIFTS else 0)
+
+
+def _labels(engine: Deps, monitor: DriftMonitor, part: Part, found: Explained, end: datetime) -> drift_confidence.Told:
+    """Since it began, or of the look's window where nothing did."""
+    begin = min(found.began.at if found.began else end, end - monitor.window)
+    return drift_confidence.told(engine.store, monitor, part.only, (begin, end), engine.catalogue.slos)
 
 
 def _worst(engine: Deps, monitor: DriftMonitor, moment: datetime) -> Part:
