@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 
 from sloengine.evaluate.drift.baseline import Baseline, Gathering, doubts
 from sloengine.evaluate.drift.levels import DEVICE, MODEL, above_devices, of_devices, together
-from sloengine.jobs.drift_read import WHOLE, Bins, Block, Reading, Span, bins_of, blocks_of, read_rows, register
+from sloengine.jobs.drift_read import (
+    WHOLE,
+    Bins,
+    Block,
+    Grids,
+    Reading,
+    Span,
+    bins_of,
+    blocks_of,
+    grids_of,
+    read_rows,
+    register,
+)
 from sloengine.monitor import VALIDATION, Against, DriftMonitor
 from sloengine.store.client import Row, Store, length_of, packed_array
 from sloengine.times import unix_ms
@@ -78,15 +90,16 @@ def number_of(now: datetime) -> int:
 
 def _kept(store: Store, reading: Reading, bins: Bins, number: int, progress: Progress) -> Version:
     """What lies above devices first, because it decides whether the baseline is fit to be one; then devices, block by block."""
-    windows = list(windows_of(reading.span, reading.monitor.window))
-    blocks = blocks_of(store, replace(reading, span=windows[-1]))
+    readings = [replace(reading, span=window) for window in windows_of(reading.span, reading.monitor.window)]
+    windows = [(own, grids_of(store, own)) for own in readings]
+    blocks = blocks_of(store, *windows[-1])
     steps, done = len(windows) * len(blocks) * (2 if len(blocks) > 1 else 1), count(1)
     upper, models, checksum = Gathering(bins.size), np.zeros(0, dtype=np.uint64), hashlib.sha256(bins.told)
     devices = Gathering(bins.size)
-    for at, window in enumerate(windows):
+    for at, (own, grids) in enumerate(windows):
         parts = []
         for block in blocks:
-            rows = read_rows(store, replace(reading, span=window), bins, block)
+            rows = read_rows(store, own, bins, block, grids)
             parts.append(above_devices(rows, reading.monitor.levels))
             if len(blocks) == 1 and DEVICE in reading.monitor.levels:
                 devices.add(of_devices(rows), first_half=2 * at < len(windows))
@@ -104,7 +117,7 @@ def _kept(store: Store, reading: Reading, bins: Bins, number: int, progress: Pro
     rest = (
         [devices.baseline()]
         if len(blocks) == 1
-        else _of_devices(store, reading, bins, blocks, lambda: progress(next(done), steps))
+        else _of_devices(store, windows, bins, blocks, lambda: progress(next(done), steps))
     )
     series = 0
     for baseline in chain([found], rest if DEVICE in reading.monitor.levels else []):
@@ -114,17 +127,20 @@ def _kept(store: Store, reading: Reading, bins: Bins, number: int, progress: Pro
 
 
 def _of_devices(
-    store: Store, reading: Reading, bins: Bins, blocks: Sequence[Block], step: Callable[[], None]
+    store: Store,
+    windows: Sequence[tuple[Reading, Grids]],
+    bins: Bins,
+    blocks: Sequence[Block],
+    step: Callable[[], None],
 ) -> Iterator[Baseline]:
     """One block at a time."""
-    windows = list(windows_of(reading.span, reading.monitor.window))
     for block in blocks:
-        own = Gathering(bins.size)
-        for at, window in enumerate(windows):
-            rows = read_rows(store, replace(reading, span=window), bins, block)
-            own.add(of_devices(rows), first_half=2 * at < len(windows))
+        gathering = Gathering(bins.size)
+        for at, (own, grids) in enumerate(windows):
+            rows = read_rows(store, own, bins, block, grids)
+            gathering.add(of_devices(rows), first_half=2 * at < len(windows))
             step()
-        yield own.baseline()
+        yield gathering.baseline()
 
 
 def keep(store: Store, monitor: str, version: int, found: Baseline) -> bytes:
@@ -145,6 +161,7 @@ def _kind(monitor: str, bins: int) -> np.dtype[np.void]:
             ("Events", "<f8"),
             *packed_array("Counts", "<f8", bins),
             ("Inflation", "<f8"),
+            ("Joined", "<f8"),
             ("Freedom", "<f8"),
             ("Unrest", "<f8"),
             ("UnrestP", "<f8"),
@@ -164,7 +181,7 @@ def _packed(monitor: str, version: int, found: Baseline) -> NDArray[Any]:
     )
     rows["Monitor"], rows["Version"], rows["SeriesId"] = monitor.encode(), version, found.ids
     rows["Windows"], rows["Events"], rows["Counts"] = found.windows, found.events, found.counts
-    rows["Inflation"], rows["Freedom"] = found.inflation, found.freedom
+    rows["Inflation"], rows["Joined"], rows["Freedom"] = found.inflation, found.joined, found.freedom
     rows["Unrest"], rows["UnrestP"], rows["Lasting"] = found.unrest, found.unrest_p, found.lasting
     return rows
 
@@ -226,6 +243,7 @@ def read_version(
             ("Windows", "<u4"),
             ("Events", "<f8"),
             ("Inflation", "<f8"),
+            ("Joined", "<f8"),
             ("Freedom", "<f8"),
             ("Lasting", "<f8"),
             *packed_array("Counts", "<f8", version.bins.size),
@@ -246,6 +264,7 @@ def read_version(
         rows["Events"].copy(),
         np.ascontiguousarray(rows["Counts"]),
         rows["Inflation"].copy(),
+        rows["Joined"].copy(),
         rows["Freedom"].copy(),
         unknown,
         unknown,

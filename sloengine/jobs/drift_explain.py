@@ -12,12 +12,12 @@ import numpy as np
 from scipy import special  # type: ignore[import-untyped]
 
 from sloengine.evaluate.drift import indices
-from sloengine.evaluate.drift.levels import VERSION, Floats, Rows
+from sloengine.evaluate.drift.levels import MODEL, VERSION, Floats, Rows, places_in
 from sloengine.evaluate.drift.mix import Mix, Verdict, apart
 from sloengine.evaluate.drift.onset import Bin, moved, onset
-from sloengine.jobs.drift_baselines import Version, windows_of
+from sloengine.jobs.drift_baselines import Version, read_version, windows_of
 from sloengine.jobs.drift_read import Bins, Only, Reading, Span, read_rows
-from sloengine.monitor import Against, DriftMonitor, Values
+from sloengine.monitor import VALIDATION, Against, DriftMonitor, Values
 from sloengine.store.client import Store
 from sloengine.times import utc
 
@@ -110,6 +110,8 @@ def _then(store: Store, asked: Question, now: Rows) -> Rows:
     """The rows that the same part is held against."""
     monitor, bins = asked.monitor, asked.version.bins
     span = (asked.end - monitor.window, asked.end)
+    if asked.version.kind == VALIDATION:
+        return _as_validated(store, asked, now)
     match monitor.against:
         case Against.CONTROL:
             every = read_rows(store, Reading(monitor, span, only=replace(asked.only, versions=())), bins)
@@ -121,6 +123,21 @@ def _then(store: Store, asked: Question, now: Rows) -> Rows:
             return read_rows(store, Reading(monitor, _made_of(store, asked), only=before), bins)
         case _:
             return read_rows(store, asked.reading(*_made_of(store, asked)), bins)
+
+
+def _as_validated(store: Store, asked: Question, now: Rows) -> Rows:
+    """The same rows, each as its version's validation set or its model's would have it, and as many events as these sets hold."""
+    known = read_version(store, asked.monitor, asked.version, ids=np.union1d(now.ids[MODEL], now.ids[VERSION]).tolist())
+    shares, held = np.zeros_like(now.counts), np.zeros(len(now.counts))
+    for level in (MODEL, VERSION):
+        place, there = places_in(known.ids, now.ids[level])
+        own = known.counts[place[there]]
+        held[there] = own.sum(axis=1)
+        shares[there] = own / held[there, None]
+    events = now.counts.sum(axis=1)
+    told = events * (held > 0)
+    factor = float((told * held).sum() / told.sum() ** 2) if told.any() else 0.0
+    return replace(now, counts=shares * events[:, None] * factor, lost=np.zeros(len(events)))
 
 
 def _made_of(store: Store, asked: Question) -> Span:

@@ -31,7 +31,7 @@ from sloengine.evaluate.drift.levels import (
 )
 from sloengine.evaluate.drift.sequential import Sums as Cusum
 from sloengine.jobs.drift_baselines import PINNED, Version, read_version, version_for
-from sloengine.jobs.drift_read import Block, Reading, blocks_of, read_rows, register
+from sloengine.jobs.drift_read import Block, Reading, read_blocks, read_rows, register
 from sloengine.jobs.drift_silent import Counted, devices_of, mostly_silent, silent
 from sloengine.monitor import VALIDATION, Against, DriftMonitor
 from sloengine.store.client import Store, length_of
@@ -40,6 +40,8 @@ FORGED = 100.0
 """Times the events that a device's windows held in the baseline, and times those of its peers now: nothing honest does that."""
 WEEK = timedelta(days=7)
 STORED = (Against.PINNED, Against.PREVIOUS, Against.TRAILING)
+WRITTEN = 200_000
+"""Rows that are written at once: a million, packed and sent, are eight hundred megabytes."""
 Codes = NDArray[np.uint8]
 BELIEVED = 0
 
@@ -127,8 +129,8 @@ class _Comparison:
         above: list[Above] = []
         heard: list[Counted] = []
         levels = [level for level in self.monitor.levels if level != DEVICE]
-        for block in blocks_of(self.store, self.reading):
-            rows = read_rows(self.store, self.reading, self.version.bins, block)
+        for block, read in read_blocks(self.store, self.reading, self.version.bins):
+            rows = read
             if self.watches_devices:
                 devices = of_devices(rows)
                 base = self._base(devices, [above_of(rows, (DEVICE,))], block=block)
@@ -186,11 +188,8 @@ class _Comparison:
         return of_devices(read_rows(self.store, self._week_before, self.version.bins, block))
 
     def _above_then(self) -> Sums:
-        read = (
-            read_rows(self.store, self._week_before, self.version.bins, block)
-            for block in blocks_of(self.store, self._week_before)
-        )
-        return together([sums for rows in read for sums in above_devices(rows, self.monitor.levels).values()])
+        read = read_blocks(self.store, self._week_before, self.version.bins)
+        return together([sums for _, rows in read for sums in above_devices(rows, self.monitor.levels).values()])
 
     @property
     def _week_before(self) -> Reading:
@@ -206,6 +205,7 @@ class _Comparison:
             self.version.bins.edges,
             _taken(base.inflation, place, known, 1.0),
             _taken(enough(base.freedom), place, known, np.inf),
+            _taken(base.joined, place, known, 1.0),
         )
         events = now.counts.sum(axis=1) + now.lost
         nothing = (counts.sum(axis=1) <= 0) * Verdict.NO_BASELINE.value
@@ -296,7 +296,14 @@ def write(store: Store, found: Look, revision: int) -> int:
     same = known.copy()
     # As bytes, for NaN is not equal to itself.
     same[known] = rows[known].view(_bytes_of(rows)).ravel() == stored[place[known]].view(_bytes_of(rows)).ravel()
-    fresh = rows[~same]
+    fresh = np.flatnonzero(~same)
+    for at in range(0, len(fresh), WRITTEN):
+        packed = _packed(found, rows[fresh[at : at + WRITTEN]], revision)
+        store.pack("drift_verdicts", [n for n in packed.dtype.names or () if not n.endswith("_size")], packed)
+    return len(fresh)
+
+
+def _packed(found: Look, fresh: NDArray[Any], revision: int) -> NDArray[Any]:
     packed = np.zeros(len(fresh), np.dtype([*_head(found.monitor.name), *_FIGURES, ("Revision", "<u8")]))
     packed["Monitor_size"] = np.frombuffer(length_of(len(found.monitor.name.encode())), np.uint8)
     packed["Monitor"] = found.monitor.name.encode()
@@ -304,8 +311,7 @@ def write(store: Store, found: Look, revision: int) -> int:
     for name, _ in _FIGURES:
         packed[name] = fresh[name]
     packed["Revision"] = revision
-    store.pack("drift_verdicts", [n for n in packed.dtype.names or () if not n.endswith("_size")], packed)
-    return len(fresh)
+    return packed
 
 
 def _bytes_of(rows: NDArray[Any]) -> np.dtype[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,8 +17,8 @@ from sloengine.evaluate.drift.levels import DEVICE, MODEL, REGION, VERSION, Floa
 from sloengine.monitor import DriftMonitor, Values
 from sloengine.store.client import Row, Store, packed_array
 
-BLOCK = 50_000
-"""Rows that are worked on at once: some two hundred megabytes at 64 bins."""
+BLOCK = 70_000
+"""Rows that are worked on at once, up to half as many more where that saves a block: some three hundred megabytes at 64 bins."""
 LABELS_MAX = 1000
 SHAPES_MAX = 16
 """Grids of one window that are read, the most used first; what was counted in any other one has no place."""
@@ -26,6 +26,8 @@ Span = tuple[datetime, datetime]
 Block = tuple[int, int]
 """Of so many blocks this one: devices whose id leaves it as a remainder."""
 WHOLE: Block = (1, 0)
+Grids = Sequence[tuple[Shape, int]]
+"""What was counted in, the most used first, with about how many rows each gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,10 @@ def register(store: Store, reading: Reading) -> None:
     store.run("drift_register", **reading.values, **reading.names, levels=list(monitor.levels), classes=classes)
 
 
-def shapes(store: Store, reading: Reading) -> list[tuple[Shape, int]]:
-    """Grids that were counted in, the most used first, with about how many rows each gives."""
+def grids_of(store: Store, reading: Reading) -> Grids:
+    """All counts of the hours are read for it: ask once for all blocks. Classes have none."""
+    if reading.monitor.values is Values.CLASSES:
+        return []
     return [(_shape(row), int(row["Held"])) for row in store.rows("drift_shapes", **reading.values)]
 
 
@@ -122,26 +126,33 @@ def bins_of(store: Store, reading: Reading) -> Bins | None:
         asked = {**reading.values, "class": reading.monitor.class_attribute, "most": LABELS_MAX}
         labels = tuple(sorted(row["Label"] for row in store.rows("drift_labels", **asked)))
         return Bins(labels=labels) if labels else None
-    found = [shape for shape, _ in shapes(store, reading)]
+    found = [shape for shape, _ in grids_of(store, reading)]
     return Bins(layout.pinned(found)) if found else None
 
 
-def blocks_of(store: Store, reading: Reading) -> list[Block]:
+def blocks_of(store: Store, reading: Reading, grids: Grids) -> list[Block]:
     """Into how many blocks a window's devices are put, so that each holds about BLOCK rows."""
     if reading.monitor.values is Values.CLASSES:
         asked = {**reading.values, "class": reading.monitor.class_attribute, "most": LABELS_MAX}
         rows = max((int(row["Devices"]) for row in store.rows("drift_labels", **asked)), default=0)
     else:
-        rows = sum(held for _, held in shapes(store, reading))
+        rows = sum(held for _, held in grids)
     blocks = max(1, math.ceil(rows / BLOCK - 0.5))
     return [(blocks, block) for block in range(blocks)]
 
 
-def read_rows(store: Store, reading: Reading, bins: Bins, block: Block = WHOLE) -> Rows:
-    """The rows of one block; a device is in one of them only."""
+def read_blocks(store: Store, reading: Reading, bins: Bins) -> Iterator[tuple[Block, Rows]]:
+    """All rows, block by block."""
+    grids = grids_of(store, reading)
+    for block in blocks_of(store, reading, grids):
+        yield block, read_rows(store, reading, bins, block, grids)
+
+
+def read_rows(store: Store, reading: Reading, bins: Bins, block: Block = WHOLE, grids: Grids | None = None) -> Rows:
+    """The rows of one block; a device is in one of them only. ``grids`` where they are known already."""
     if bins.edges is None:
         return _classes(store, reading, bins, block)
-    found = shapes(store, reading)[:SHAPES_MAX]
+    found = (grids_of(store, reading) if grids is None else grids)[:SHAPES_MAX]
     if not found:
         return _rows(np.zeros(0, _kind(reading, bins.size)), np.zeros((0, bins.size)), np.zeros(0))
     return _joined([_histograms(store, reading, bins.edges, shape, block) for shape, _ in found])

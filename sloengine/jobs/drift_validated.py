@@ -136,4 +136,4 @@ def _baseline(ids: Ids, counts: Floats) -> Baseline:
     """Of how much hours vary a validation set tells nothing."""
     size = len(ids)
     unknown, one = np.full(size, np.nan), np.ones(size)
-    return Baseline(ids, one, counts.sum(axis=1), counts, one, np.zeros(size), unknown, unknown, unknown)
+    return Baseline(ids, one, counts.sum(axis=1), counts, one, one, np.zeros(size), unknown, unknown, unknown)

@@ -51,6 +51,7 @@ class Fleet:
     counts: Floats
     inflation: Floats
     """As the baseline's hours show it, shape (S,)."""
+    joined: Floats
     freedom: Floats
     lasting: Floats
     """How many hours what varies lasts, as the baseline's days show it."""
@@ -66,10 +67,10 @@ class Fleet:
         for number, counts in enumerate(islice(hours_of(shares, events, chance, unrest), week)):
             hours.add(Sums(ids, ids, counts, nothing), first_half=number < week // 2)
         base = hours.baseline()
-        return cls(shares, events, base.counts, base.inflation, enough(base.freedom), base.lasting)
+        return cls(shares, events, base.counts, base.inflation, base.joined, enough(base.freedom), base.lasting)
 
     def read(self, counts: Floats) -> fleet.Readings:
-        return fleet.read(fleet.Block(self.counts, counts, edges_of(BINS), self.inflation, self.freedom))
+        return fleet.read(fleet.Block(self.counts, counts, edges_of(BINS), self.inflation, self.freedom, self.joined))
 
     def judged(self, readings: fleet.Readings, before: Before) -> Judged:
         size = len(readings.p)
@@ -218,7 +219,9 @@ def length_of(stated: float, events: int, week: int, series: int) -> dict[str, f
     """Mean looks until cumulative sums cross the limit for a stated run length, without drift."""
     chance = dice("length", stated, events)
     one = Fleet.of(series, events, week, chance)
-    endless = Fleet(one.shares, events, one.shares * 1e9, np.ones(series), np.full(series, np.inf), np.ones(series))
+    endless = Fleet(
+        one.shares, events, one.shares * 1e9, *np.ones((2, series)), np.full(series, np.inf), np.ones(series)
+    )
     limit, most = sequential.limit_for(stated), int(5 * stated)
     return {
         name: _mean_looks(source, limit, most, dice("length", name, stated, events))
@@ -232,7 +235,7 @@ def _mean_looks(source: Fleet, limit: float, most: int, chance: np.random.Genera
     sums, running, looked, alarms = sequential.Sums.fresh(size), np.ones(size, dtype=bool), 0, 0
     for _ in range(most):
         readings = source.look(source.shares, chance)
-        sums = sequential.step(sums, readings.p, readings.n, readings.m)
+        sums = sequential.step(sums, readings.p, readings.n, readings.m, readings.joined)
         looked += int(running.sum())
         over = running & (sums.sums > limit)
         alarms += int(over.sum())

@@ -17,6 +17,7 @@ from sloengine.jobs.drift import keep_baseline
 from sloengine.jobs.drift_look import look
 from sloengine.monitor import Against, DriftMonitor, Values
 from sloengine.tools.drift_baseline import Handed, Pin, list_baselines, pin_baseline, pin_handed
+from sloengine.tools.drift_explain import Part, run_drift_explain
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MIDNIGHT = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 3 * DAY
@@ -79,6 +80,9 @@ def test_each_version_is_held_against_its_own_validation_set_on_every_level(rig:
         f"SELECT Counts FROM histogram_hours WHERE DeviceId = 'us-1' AND Hour = '{MIDNIGHT + 2 * DAY:%Y-%m-%d %H:%M:%S}'"
     )[0]["Counts"]
     held = np.array([round(50_000 * s) for s in CALM], dtype=float)
+    told = run_drift_explain(rig.deps, "scores", Part("m", "1", "us", "us-1"), NOW).found["bins"]
+    moved = {b["bin"]: (b["then"], b["now"]) for b in told}
+    assert moved["up to 0.1"] == pytest.approx((held[0] / held.sum(), now[0] / sum(now)))
     assert found["device", "1", "us", "us-1"][1] == pytest.approx(float(indices.psi(held, np.array(now))), rel=1e-9)
 
 

@@ -9,7 +9,15 @@ import pytest
 from scipy import stats
 
 from sloengine.evaluate.drift.discovery import level_of_look, q_values
-from sloengine.evaluate.drift.sequential import ALLOWANCE, Sums, limit_for, run_length, step
+from sloengine.evaluate.drift.sequential import (
+    ALLOWANCE,
+    BASELINE_DEVIATES,
+    INFLATION_DEVIATES,
+    Sums,
+    limit_for,
+    run_length,
+    step,
+)
 
 
 def test_q_is_that_of_scipy_and_of_what_was_not_told_there_is_none() -> None:
@@ -36,7 +44,7 @@ def looks(limit: float, drift: float, seed: int, size: int = 2000) -> float:
     endless = np.full(size, 1e12)
     for look in range(1, 100_000):
         p = stats.norm.sf(dice.normal(drift, 1, size=size))
-        sums = step(sums, p, np.ones(size), endless)
+        sums = step(sums, p, np.ones(size), endless, np.ones(size))
         over = running & (sums.sums > limit)
         until[over] = look
         running &= ~over
@@ -59,20 +67,28 @@ def test_a_small_lasting_drift_is_found_long_before_chance_would_be() -> None:
 
 def test_a_look_that_says_nothing_leaves_the_sum_and_calm_ends_it() -> None:
     one = np.ones(3)
-    begun = step(Sums.fresh(3), np.array([1e-6, 1e-6, 0.5]), one, one * 1e9)
+    begun = step(Sums.fresh(3), np.array([1e-6, 1e-6, 0.5]), one, one * 1e9, one)
     assert begun.looks.tolist() == [1, 1, 0]
-    later = step(begun, np.array([np.nan, 1 - 1e-9, 1e-6]), one, one * 1e9)
+    later = step(begun, np.array([np.nan, 1 - 1e-9, 1e-6]), one, one * 1e9, one)
     assert later.sums[0] == begun.sums[0]
     assert later.looks.tolist() == [1, 0, 1]
 
 
 def test_a_baseline_as_small_as_a_look_is_given_room() -> None:
     p = np.full(2, stats.norm.sf(2.0))
-    sums = step(Sums.fresh(2), p, np.ones(2), np.array([1.0, 1e9])).sums
+    sums = step(Sums.fresh(2), p, np.ones(2), np.array([1.0, 1e9]), np.ones(2)).sums
     assert sums[0] == 0
     assert sums[1] == pytest.approx(2.0 - ALLOWANCE, abs=1e-6)
 
 
+def test_an_inflation_that_is_unsure_is_given_room() -> None:
+    p, part = np.full(3, stats.norm.sf(2.0)), 4.0 / (4.0 + 164.0)
+    sums = step(Sums.fresh(3), p, np.full(3, 4.0), np.array([164.0, 164.0, 1e12]), np.array([1.0, 4.0, 4.0])).sums
+    assert sums[0] == pytest.approx(2.0 - ALLOWANCE - BASELINE_DEVIATES * part)
+    assert sums[0] - sums[1] == pytest.approx(INFLATION_DEVIATES * 0.75 * part**0.5)
+    assert sums[2] == pytest.approx(2.0 - ALLOWANCE, abs=1e-4)
+
+
 def test_what_was_an_impossible_look_counts_as_a_bounded_one() -> None:
-    sums = step(Sums.fresh(1), np.zeros(1), np.ones(1), np.full(1, 1e12)).sums
+    sums = step(Sums.fresh(1), np.zeros(1), np.ones(1), np.full(1, 1e12), np.ones(1)).sums
     assert np.isfinite(sums).all()

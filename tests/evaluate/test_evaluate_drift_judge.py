@@ -117,7 +117,7 @@ def test_hours_that_depend_on_each_other_are_no_slow_drift() -> None:
     assert float(np.mean(base.inflation)) == pytest.approx(660 / 161, rel=0.1)
     assert 3.5 < float(np.mean(base.lasting)) < 6.5
     for now in hours(168):
-        read = fleet.read(fleet.Block(base.counts, now, None, base.inflation, base.freedom))
+        read = fleet.read(fleet.Block(base.counts, now, None, base.inflation, base.freedom, base.joined))
         known = judge(read, Given(np.zeros(30), np.ones(30, dtype=bool), base.lasting), before, RULE)
         naive = judge(read, given(30), sums, RULE)
         before, sums = known.after, naive.after
@@ -127,24 +127,67 @@ def test_hours_that_depend_on_each_other_are_no_slow_drift() -> None:
     assert slow[1] == 0
 
 
-def test_a_mix_that_comes_again_every_day_is_no_slow_drift() -> None:
-    """Night is not as noon, today as in the baseline: windows tell of the next, although days are all alike."""
+@pytest.mark.parametrize(("bins", "events", "tilt", "lasting"), [(10, 500, 0.5, 3.0), (30, 50, 0.8, 1.3)])
+def test_a_mix_that_comes_again_every_day_is_no_slow_drift(bins: int, events: int, tilt: float, lasting: float) -> None:
+    """Night is not as noon, today as in the baseline: windows tell of the next, although days are all alike. What few events make
+    of many bins joined together varies by more than what each of these does."""
     size, dice, ids = 30, np.random.default_rng(12), np.arange(1, 31, dtype=np.uint64)
-    slope, gathering, before, slow = np.linspace(-1, 1, BINS), Gathering(BINS), Before.fresh(30), 0
+    slope, gathering, before, slow = np.linspace(-1, 1, bins), Gathering(bins), Before.fresh(30), 0
 
     def hour(h: int) -> np.ndarray:
-        shares = FLAT * np.exp(0.5 * np.sin(2 * np.pi * h / 24) * slope)
-        return dice.multinomial(500, shares / shares.sum(), size=size).astype(float)
+        shares = np.exp(tilt * np.sin(2 * np.pi * h / 24) * slope)
+        return dice.multinomial(events, shares / shares.sum(), size=size).astype(float)
 
     for h in range(168):
         gathering.add(Sums(ids, ids, hour(h), np.zeros(size)), first_half=h < 84)
     base = gathering.baseline()
-    assert float(np.mean(base.lasting)) > 3
+    assert float(np.mean(base.lasting)) > lasting
     for h in range(168):
-        read = fleet.read(fleet.Block(base.counts, hour(h), None, base.inflation, base.freedom))
+        read = fleet.read(fleet.Block(base.counts, hour(h), None, base.inflation, base.freedom, base.joined))
         found = judge(read, Given(np.zeros(size), np.ones(size, dtype=bool), base.lasting), before, RULE)
         before, slow = found.after, slow + int(np.count_nonzero(found.verdicts == Verdict.SLOW_DRIFT))
     assert slow == 0
+
+
+@pytest.mark.parametrize(("hours", "within"), [(48, 0.2), (168, 0.07)])
+@pytest.mark.parametrize("kind", ["chance", "each bin by itself", "along the score", "along the score for six hours"])
+def test_of_undrifted_looks_the_mean_is_what_the_baselines_inflation_says(kind: str, hours: int, within: float) -> None:
+    """Over the bins that looks join, however what varies goes over them and however long it lasts; of eight scenes less well."""
+    size, bins, dice, events = 100, 30, np.random.default_rng(14), 60
+    slope, gathering, ids = np.linspace(-1, 1, bins), Gathering(bins), np.arange(1, 101, dtype=np.uint64)
+    tilt, flat = np.zeros(size), np.full((size, bins), 1 / bins)
+
+    def hour(h: int) -> np.ndarray:
+        nonlocal tilt
+        if kind == "each bin by itself":
+            return np.stack([dice.multinomial(events, p) for p in dice.dirichlet(flat[0] * 20, size=size)]).astype(
+                float
+            )
+        if kind != "chance" and (kind == "along the score" or h % 6 == 0):
+            tilt = dice.normal(0, 0.8, size)
+        shares = flat * np.exp(tilt[:, None] * slope)
+        return dice.multinomial(events, shares / shares.sum(axis=1, keepdims=True)).astype(float)
+
+    for h in range(hours):
+        gathering.add(Sums(ids, ids, hour(h), np.zeros(size)), first_half=2 * h < hours)
+    base = gathering.baseline()
+    found = [fleet.likelihood(base.counts, hour(h)) for h in range(120)]
+    means = np.mean([g / (b - 1) for g, b in found], axis=0)
+    assert float(np.mean(means / base.joined)) == pytest.approx(1, abs=within)
+    if kind.startswith("along"):
+        assert float(np.mean(means / base.inflation)) > 1.5
+
+
+def test_where_no_window_fills_a_bin_inflation_is_that_of_all_bins() -> None:
+    dice, gathering, ids = np.random.default_rng(15), Gathering(BINS), np.arange(1, 51, dtype=np.uint64)
+    for h in range(48):
+        shares = dice.dirichlet(FLAT * 3, size=50)
+        counts = np.stack([dice.multinomial(7, p) for p in shares]).astype(float)
+        gathering.add(Sums(ids, ids, counts, np.zeros(50)), first_half=h < 24)
+    found = gathering.baseline()
+    assert (found.joined == found.inflation).all()
+    assert float(np.mean(found.joined)) == pytest.approx((7 + 3) / (1 + 3), rel=0.1)
+    assert found.freedom == pytest.approx(47 * 9 / found.lasting)
 
 
 def test_hours_that_tell_nothing_of_the_next_last_one_hour() -> None:

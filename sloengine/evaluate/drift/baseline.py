@@ -41,6 +41,8 @@ class Baseline:
     """Shape (S, B)."""
     inflation: Floats
     """Shape (S,): variance of the windows' counts over what chance would make it, at least 1."""
+    joined: Floats
+    """As inflation, over bins that are joined until a window fills them, as looks join them; where none does as inflation."""
     freedom: Floats
     """Degrees of freedom behind it; 0 of a single window: nothing is known of it."""
     unrest: Floats
@@ -63,6 +65,10 @@ class Gathering:
     squares: Floats = field(init=False)
     """Sum over windows of count² / events of the window: what their χ² is made of."""
     windows: Floats = field(init=False)
+    surprise: Floats = field(init=False)
+    """Sum over windows of G against all those before, as looks are held against a baseline."""
+    degrees: Floats = field(init=False)
+    """Of freedom of these."""
     recent: Floats = field(init=False)
     """Windows' counts over the root of their events, faded by how long ago they were."""
     crossed: Floats = field(init=False)
@@ -84,6 +90,9 @@ class Gathering:
         events = window.counts.sum(axis=1)
         held = events > 0
         at, counts = at[held], window.counts[held]
+        size, bins = fleet.likelihood(self.counts[at], counts)
+        self.surprise[at] += np.where(bins > 1, size, 0.0)
+        self.degrees[at] += np.maximum(bins - 1, 0)
         self.counts[at] += counts
         self.squares[at] += counts**2 / events[held, None]
         self.windows[at] += 1
@@ -113,21 +122,39 @@ class Gathering:
         events = self.counts.sum(axis=1)
         inflation, freedom = inflations(self.counts, self.squares, self.windows)
         lasting = self._lasting()
+        known = np.nan_to_num(lasting, nan=1.0)
+        told = self.degrees > 0
+        joined = np.where(told, self._joined(known), inflation)
         # Windows of which each tells of the next are fewer than they look.
-        freedom = freedom / np.nan_to_num(lasting, nan=1.0)
+        freedom = np.where(told, self.degrees, freedom) / known
         size = len(self.ids)
-        halves = fleet.read(fleet.Block(self.first, self.counts - self.first, None, inflation, enough(freedom)))
+        halves = fleet.read(fleet.Block(self.first, self.counts - self.first, None, inflation, enough(freedom), joined))
         return Baseline(
             self.ids,
             self.windows,
             events,
             self.counts,
             inflation,
+            joined,
             freedom,
             halves.effect("psi") if size else np.zeros(0),
             halves.p,
             lasting,
         )
+
+    def _joined(self, lasting: Floats) -> Floats:
+        """Inflation of a look's G, at least 1.
+
+        Of windows that are held each against those before (Dawid 1984) G has it as its mean for each degree of freedom, however
+        long what varies lasts: what a window has in common with the last ones is as much as their own common part makes the mean
+        before vary more. Only the first windows, as many as it lasts, show chance and nothing else. A look has nothing in common
+        with the baseline, and the mean of W windows varies as that of W / lasting.
+        """
+        raw = np.divide(self.surprise, self.degrees, out=np.ones(len(self.ids)), where=self.degrees > 0)
+        held = np.maximum(self.windows - 1, 1)
+        shown = np.maximum(self.windows - lasting, held / 2)
+        alone = 1 + np.maximum(0.0, raw - 1) * held / shown
+        return np.asarray(alone * (self.windows + lasting) / (self.windows + 1))
 
     def _lasting(self) -> Floats:
         """(1 + r) / (1 - r), r the correlation of a window's deviations with the next one's, fading evenly (Bartlett 1946).
@@ -158,7 +185,8 @@ def inherited(ids: Ids, parents: tuple[Ids, Ids], validated: Baseline, habits: t
     for above in (models, versions):
         _put(counts, validated, "counts", above)
     size = len(ids)
-    found = {"inflation": np.ones(size), "freedom": np.zeros(size), "lasting": np.full(size, np.nan)}
+    found = {name: np.ones(size) for name in ("inflation", "joined")}
+    found |= {"freedom": np.zeros(size), "lasting": np.full(size, np.nan)}
     for name, values in found.items():
         for known, whose in ((higher, models), (higher, versions), (own, ids)):
             _put(values, known, name, whose)
@@ -175,7 +203,7 @@ def _put(values: Floats, known: Baseline, name: str, ids: Ids) -> None:
 
 
 _BINNED = ("counts", "first", "squares", "recent", "crossed")
-_SINGLE = ("windows", "recent_roots", "crossed_roots")
+_SINGLE = ("windows", "surprise", "degrees", "recent_roots", "crossed_roots")
 
 
 def inflations(counts: Floats, squares: Floats, windows: Floats) -> tuple[Floats, Floats]:

@@ -30,6 +30,8 @@ DIRECT_MAX = 200_000
 """Products up to which a convolution is quicker one by one."""
 ROUNDING = 1e-12
 """By how much a distance may have been rounded."""
+LEAST = 1e-300
+"""Divides where there is nothing, which leaves 0; its logarithm is finite."""
 PERMUTED_MAX = 10**9
 """Events up to which numpy draws from the hypergeometric distribution."""
 
@@ -40,15 +42,24 @@ class Shares:
 
     p: Floats
     q: Floats
-    gaps: Floats
-    """F - G at the upper edge of every bin; 0 at the last, whatever rounding says."""
+    apart: Floats
+    """p - q."""
+    steps: Floats
+    """F - G at every edge, shape (..., B + 1); 0 at the first and the last, whatever rounding says."""
 
     @classmethod
     def of(cls, baseline: Floats, current: Floats) -> Shares:
         p, q = shares(baseline), shares(current)
-        gaps = np.cumsum(p - q, axis=-1)
-        gaps[..., -1] = 0.0
-        return cls(p, q, gaps)
+        apart = p - q
+        steps = np.zeros((*apart.shape[:-1], apart.shape[-1] + 1))
+        np.cumsum(apart, axis=-1, out=steps[..., 1:])
+        steps[..., -1] = 0.0
+        return cls(p, q, apart, steps)
+
+    @property
+    def gaps(self) -> Floats:
+        """F - G at the upper edge of every bin."""
+        return self.steps[..., 1:]
 
 
 def shares(counts: Floats) -> Floats:
@@ -64,7 +75,9 @@ def psi(baseline: Floats, current: Floats) -> Floats:
     Symmetric; 0 for equal shares; joining bins can only lower it.
     """
     p, q = shares(baseline + HALF), shares(current + HALF)
-    return _total((q - p) * np.log(q / p))
+    apart, ratio = q - p, np.divide(q, p, out=q)
+    apart *= np.log(ratio, out=ratio)
+    return _total(apart)
 
 
 def ks(baseline: Floats, current: Floats) -> Floats:
@@ -93,12 +106,15 @@ def js(baseline: Floats, current: Floats) -> Floats:
 
 def js_of(told: Shares) -> Floats:
     """Of ln 1 + x with x = (p - q) / (p + q): where both sides are alike nothing is left to cancel."""
-    both, apart = told.p + told.q, told.p - told.q
-    with np.errstate(invalid="ignore"):
-        x = np.where(both > 0, apart / both, 0.0)
-    least = 1e-300  # x is ±1 where one side is empty, and 0·ln 0 counts as 0
-    divergence = told.p * np.log(np.maximum(1 + x, least)) + told.q * np.log(np.maximum(1 - x, least))
-    return np.asarray(np.sqrt(np.maximum(_total(divergence) / 2, 0.0)))
+    x = told.p + told.q
+    np.divide(told.apart, np.maximum(x, LEAST, out=x), out=x)
+    # x is ±1 where one side is empty, and 0·ln 0 counts as 0.
+    more, less = x + 1, np.subtract(1, x, out=x)
+    for side, share in ((more, told.p), (less, told.q)):
+        np.log(np.maximum(side, LEAST, out=side), out=side)
+        np.multiply(side, share, out=side)
+    more += less
+    return np.asarray(np.sqrt(np.maximum(_total(more) / 2, 0.0)))
 
 
 def hellinger(baseline: Floats, current: Floats) -> Floats:
@@ -107,8 +123,10 @@ def hellinger(baseline: Floats, current: Floats) -> Floats:
 
 
 def hellinger_of(told: Shares) -> Floats:
-    apart = np.sqrt(told.p) - np.sqrt(told.q)
-    return np.asarray(np.sqrt(_total(apart * apart) / 2))
+    apart = np.sqrt(told.p)
+    apart -= np.sqrt(told.q)
+    apart *= apart
+    return np.asarray(np.sqrt(_total(apart) / 2))
 
 
 def wasserstein(baseline: Floats, current: Floats, edges: Floats) -> Floats:
@@ -121,17 +139,19 @@ def wasserstein(baseline: Floats, current: Floats, edges: Floats) -> Floats:
 
 
 def wasserstein_of(told: Shares, edges: Floats) -> Floats:
-    gaps = told.gaps
-    before = np.concatenate([np.zeros((*gaps.shape[:-1], 1)), gaps[..., :-1]], axis=-1)
+    before, after = told.steps[..., :-1], told.steps[..., 1:]
     width = np.where(np.isfinite(edges[1:]) & np.isfinite(edges[:-1]), np.diff(_bounded(edges)), 0.0)
-    size, other = np.abs(before), np.abs(gaps)
-    area = size + other
-    # Where F and G cross inside a bin, the area is that of two triangles.
-    crossed = before * gaps < 0
-    if np.any(crossed):
-        area[crossed] = (size[crossed] ** 2 + other[crossed] ** 2) / area[crossed]
+    size = np.abs(told.steps)
+    area = size[..., :-1] + size[..., 1:]
+    # Where F and G cross inside a bin, the area is that of two triangles: a + b less 2ab / (a + b).
+    crossed = before * after
+    np.minimum(crossed, 0.0, out=crossed)
+    crossed /= np.maximum(area, LEAST)
+    crossed *= 2
+    area += crossed
+    area *= width
     # Not a matrix product: its last digit depends on how many series are worked on at once.
-    return _total(area * width) / 2
+    return _total(area) / 2
 
 
 def _bounded(edges: Floats) -> Floats:
@@ -145,11 +165,12 @@ def chi2(baseline: Floats, current: Floats) -> tuple[Floats, NDArray[np.int_]]:
 
 
 def chi2_of(told: Shares, baseline: Floats, current: Floats) -> tuple[Floats, NDArray[np.int_]]:
-    pooled, apart = baseline + current, told.p - told.q
-    held = pooled > 0
-    cells = apart * apart / np.where(held, pooled, 1.0)
+    pooled = baseline + current
+    held = np.count_nonzero(pooled, axis=-1)
+    cells = told.apart * told.apart
+    cells /= np.maximum(pooled, LEAST, out=pooled)
     size = baseline.sum(axis=-1) * current.sum(axis=-1) * _total(cells)
-    return np.asarray(np.nan_to_num(size)), np.count_nonzero(held, axis=-1) - 1
+    return np.asarray(np.nan_to_num(size)), held - 1
 
 
 def _total(cells: Floats) -> Floats:

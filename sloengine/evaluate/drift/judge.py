@@ -150,7 +150,7 @@ def _exceeded(before: Before, exceeds: Flags, p: Floats) -> NDArray[np.uint8]:
 def _sums(before: Before, p: Floats, readings: Readings, given: Given, most: float) -> Sums:
     # The baseline's own deviation lies in every look, and is as much larger.
     n = readings.n * np.nan_to_num(given.lasting, nan=1.0)
-    return sequential.step(before.sums, p, n, readings.m, most)
+    return sequential.step(before.sums, p, n, readings.m, readings.joined, most=most)
 
 
 def _windows(exceeded: NDArray[np.uint8], last: int) -> NDArray[np.uint8]:

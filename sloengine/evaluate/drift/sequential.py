@@ -4,7 +4,9 @@ CUSUM (Page 1954) of z, the normal deviate of a look's p: S = max(0, S + z - k),
 normal, and the mean number of looks until an alarm is that of Siegmund (1985): (exp(2kb) - 2kb - 1) / (2k²) with b = h + 1.166.
 
 Looks share their baseline, whose own chance deviation moves every z by about n/(n + m)·(a standard normal deviate), for ever; the
-allowance k holds five of these, so that what an alarm speaks of is in the looks and not in the baseline.
+allowance k holds five of these, so that what an alarm speaks of is in the looks and not in the baseline. They share its inflation
+too, a mean over its windows: what of it exceeds chance, 1 - 1/inflation, is as unsure as the mean of so many z is, √(n/(n + m));
+k holds two of these. What lasts L looks makes a baseline worth 1/L of its windows: n is n·L then.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ Floats = NDArray[np.float64]
 ALLOWANCE = 0.5
 """Half of the mean z that is found soonest: a look that 16 in 100 undrifted ones exceed."""
 BASELINE_DEVIATES = 5.0
+INFLATION_DEVIATES = 2.0
 Z_MAX = 6.0
 """More surprising looks count as this one: that is what a single look's own test is for."""
 OVERSHOOT = 1.166
@@ -38,11 +41,16 @@ class Sums:
         return cls(np.zeros(size), np.zeros(size))
 
 
-def step(before: Sums, p: Floats, n: Floats, m: Floats, most: float = Z_MAX) -> Sums:
-    """After one more look, shapes (S,), that counts at most ``most``; one that says nothing of a series (p is NaN) leaves it."""
+def step(before: Sums, p: Floats, n: Floats, m: Floats, inflation: Floats, *, most: float = Z_MAX) -> Sums:
+    """After one more look, shapes (S,), that counts at most ``most``; one that says nothing of a series (p is NaN) leaves it.
+
+    n are times how many looks what varies lasts.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         z = np.minimum(-special.ndtri(p), most)
-        moved = np.maximum(0.0, before.sums + z - ALLOWANCE - BASELINE_DEVIATES * n / (n + m))
+        part = n / (n + m)
+        unsure = BASELINE_DEVIATES * part + INFLATION_DEVIATES * (1 - 1 / inflation) * np.sqrt(part)
+        moved = np.maximum(0.0, before.sums + z - ALLOWANCE - unsure)
     told = ~np.isnan(p)
     sums = np.where(told, moved, before.sums)
     return Sums(sums, np.where(told, np.where(moved > 0, before.looks + 1, 0.0), before.looks))
