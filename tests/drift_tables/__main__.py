@@ -11,11 +11,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from sloengine.tools.progress import bar
-from tests.drift_tables import calibration, digits, fleets, power
+from tests.drift_tables import calibration, digits, fleets, power, spending
 from tests.drift_tables.run import FULL, QUICK, SEED, Found, Task, flowing
 
 OUT = Path(__file__).parents[2] / "docs" / "drift-shown.md"
-SECTIONS = (calibration, power, digits, fleets)
+SECTIONS = (calibration, power, digits, fleets, spending)
 EVERY_S = 15.0
 """Between lines about progress where nobody watches a bar."""
 

@@ -287,7 +287,8 @@ def test_a_new_monitor_has_a_past_newest_first_even_where_nothing_is_folded_diff
     for number in range(2, 9):
         if not jobs.tick(deps, BASE + number * MINUTE).notes:
             break
-        seen.append(min(at for *_, at in held(rig)))
+        # A day that has only begun may hold nothing yet.
+        seen.append(min((at for *_, at in held(rig)), default=BASE))
     assert len(seen) > 2, "one tick must not take it all"
     assert seen == sorted(seen, reverse=True)
     assert owed_before(deps) == {}
