@@ -78,7 +78,9 @@ def in_words(found: Told) -> str:
     coverage = f"{now.labelled} of {now.recorded} recorded predictions have labels"
     since, before = found.since, found.before
     if since is None:
-        return f"accuracy can't tell yet: {coverage}"
+        # Labelled is not enough: nothing can be counted of what has no score or stands for nobody knows how many.
+        unusable = f", {now.used} of them with a score and a known weight" if now.used < now.labelled else ""
+        return f"accuracy can't tell yet: {coverage}{unusable}"
     was = f"; before {before.score:.2f} and {before.accuracy:.2f}" if before else ""
     said = (
         f"scores {since.score:.2f} on average, right in {since.accuracy:.2f} [{since.low:.2f}, {since.high:.2f}]"

@@ -134,7 +134,7 @@ def test_before_labels_come_accuracy_can_not_tell(rig: Rig) -> None:
 
 def test_predictions_of_unknown_weight_are_not_counted_as_one(rig: Rig) -> None:
     recorded(rig, right=0.7, labelled=1.0, weight=None)
-    watched(rig)
+    assert "have labels, 0 of them with a score and a known weight" in watched(rig)
     found = explained(rig).found["labels"]
     assert found["labelled"] > 100
     assert found["since"] is None
