@@ -11,9 +11,9 @@ from typing import Any
 from sloengine.evaluate.drift.histogram import Unusable
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift import window_before
-from sloengine.jobs.drift_baselines import REFUSED, Made, make
+from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make
 from sloengine.jobs.drift_validated import Validated, pin
-from sloengine.monitor import VALIDATION, Against
+from sloengine.monitor import VALIDATION, Against, DriftMonitor
 from sloengine.times import utc
 from sloengine.tools.drift_compare import histogram_of, read_json
 from sloengine.tools.drift_run import find_monitor
@@ -112,21 +112,10 @@ def pin_baseline(
     made = make(
         engine.store, monitor, Made(Against.PINNED.value, span, pin.name, pin.author, pin.reason), now, progress
     )
-    plain = {
-        "monitor": monitor.name,
-        "name": pin.name,
-        "version": made.number,
-        "begin": span[0],
-        "end": span[1],
-        "quality": made.quality,
-        "doubts": made.doubts,
-        "series": made.series,
-        "events": made.events,
-        "checksum": made.checksum,
-    }
+    plain = _made(monitor, pin.name, made, {"begin": span[0], "end": span[1]})
     if made.quality == REFUSED:
         return Outcome(f"refused: {made.doubts}", plain, FOUND)
-    hint = "" if (monitor.against, monitor.baseline) == (Against.PINNED, pin.name) else _hint(pin.name)
+    hint = _hint(monitor, pin.name)
     doubts = f"\ndubious: {made.doubts}" if made.doubts else ""
     said = f"pinned '{pin.name}', version {made.number}: {number(made.series)} series, {number(made.events)} events"
     return Outcome(f"{said}, {clock(span[0])} to {clock(span[1])}, checksum {made.checksum[:12]}{doubts}{hint}", plain)
@@ -159,26 +148,24 @@ def pin_handed(engine: Deps, monitor_name: str, handed: Handed, now: datetime) -
         made = pin(engine.store, monitor, said, now)
     except (Refused, Unusable) as error:
         return refusal(Refused(str(error)))
-    plain = {
-        "monitor": monitor.name,
-        "name": name,
-        "model": handed.model,
-        "model_version": handed.version,
-        "version": made.number,
-        "quality": made.quality,
-        "doubts": made.doubts,
-        "series": made.series,
-        "events": made.events,
-        "checksum": made.checksum,
-    }
+    plain = _made(monitor, name, made, {"model": handed.model, "model_version": handed.version})
     if made.quality == REFUSED:
         return Outcome(f"refused: {made.doubts}", plain, FOUND)
-    hint = "" if (monitor.against, monitor.baseline) == (Against.PINNED, name) else _hint(name)
+    hint = _hint(monitor, name)
     whose = f"{handed.model} {handed.version}".strip()
     said_of = f"pinned '{name}', version {made.number}, for {whose}: {made.bins.size} bins"
     beside = f", beside {made.series - 1} other" if made.series > 1 else ""
     return Outcome(f"{said_of}{beside}, checksum {made.checksum[:12]}{hint}", plain)
 
 
-def _hint(name: str) -> str:
+def _made(monitor: DriftMonitor, name: str, made: Version, of: dict[str, Any]) -> dict[str, Any]:
+    """A version for machines; ``of``: what it was made of."""
+    told = {n: getattr(made, n) for n in ("quality", "doubts", "series", "events", "checksum")}
+    return {"monitor": monitor.name, "name": name, **of, "version": made.number, **told}
+
+
+def _hint(monitor: DriftMonitor, name: str) -> str:
+    """How the monitor would use it, where it doesn't."""
+    if (monitor.against, monitor.baseline) == (Against.PINNED, name):
+        return ""
     return f"\nthe monitor does not use it: 'against: pinned' and 'baseline: {name}' in its document would"
