@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from sloengine.evaluate.drift.fleet import full_bins
 from sloengine.evaluate.drift.hourly import band, drift_index
+from sloengine.evaluate.drift.joining import full_bins
 
 # From an independent implementation: FACTS of the project, checked with scipy and evidently on the same bins.
 REFERENCE = [120, 230, 300, 200, 100, 50, 0]

@@ -23,19 +23,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special  # type: ignore[import-untyped]
 
-from sloengine.evaluate.drift import indices
+from sloengine.evaluate.drift import indices, many
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EXPECTED_MIN = 5.0
-"""Events that the baseline must expect in a bin."""
 POWER = 0.8
 """Probability with which the smallest detectable effect would be found."""
 ROWS = 1024
 """Series worked on at once: what they need stays in the processor's cache."""
 PIECES_MIN = 8
 """Fewer pieces are not worth threads."""
+THREADS = 2
+"""Between numpy's steps threads wait for the interpreter: three are slower than two."""
 KOLMOGOROV_SQUARE = np.pi**2 / 12
 """Mean of the square of Kolmogorov's distribution."""
 
@@ -150,17 +150,21 @@ def _noncentrality(bins: int, alpha: float) -> float:
 
 
 def read(block: Block) -> Readings:
-    """Every figure of every series of a block; on as many processors as there are."""
+    """Every figure of every series of a block."""
     pieces = [slice(at, at + ROWS) for at in range(0, max(len(block.current), 1), ROWS)]
-
-    def part(rows: slice) -> Readings:
-        return _part(block.part(rows))
-
     if len(pieces) < PIECES_MIN:
-        return joined([part(rows) for rows in pieces])
+        return joined(_pieces(block, pieces))
+    shares = [pieces[at::THREADS] for at in range(THREADS)]
     # numpy lets go of the interpreter while it works.
-    with ThreadPoolExecutor() as threads:
-        return joined(list(threads.map(part, pieces)))
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = list(threads.map(lambda share: _pieces(block, share), shares))
+    return joined([found[at % THREADS][at // THREADS] for at in range(len(pieces))])
+
+
+def _pieces(block: Block, pieces: Sequence[slice]) -> list[Readings]:
+    buffers = many.Buffers(block.current.shape[1], min(ROWS, len(block.current)))
+    widths = None if block.edges is None else indices.widths(block.edges)
+    return [_part(block.part(rows), widths, buffers) for rows in pieces]
 
 
 def joined(parts: Sequence[Readings]) -> Readings:
@@ -170,114 +174,39 @@ def joined(parts: Sequence[Readings]) -> Readings:
     return Readings(**arrays, values=values)
 
 
-def _part(block: Block) -> Readings:
-    base, now, edges = block.baseline, block.current, block.edges
-    m, n = base.sum(axis=1), now.sum(axis=1)
-    p, bins = _surprise(block, n, m)
-    nothing = np.full(len(base), np.nan)
-    with np.errstate(invalid="ignore"):
-        told = indices.Shares.of(base, now)
-        chi2, freedom = indices.chi2_of(told, base, now)
-        values = {
-            "psi": np.where((n > 0) & (m > 0), indices.psi(base, now), np.nan),
-            "js": np.where((n > 0) & (m > 0), indices.js_of(told), np.nan),
-            "hellinger": indices.hellinger_of(told),
-            "chi2": np.where((n > 0) & (m > 0), chi2, np.nan),
-            "ks": nothing if edges is None else np.where((n > 0) & (m > 0), indices.ks_of(told), np.nan),
-            "wasserstein": nothing if edges is None else indices.wasserstein_of(told, edges),
-        }
-        hidden = indices.ks_most_of(told) - values["ks"]
+def _part(block: Block, widths: Floats | None, buffers: many.Buffers) -> Readings:
+    found = many.figures(block.baseline, block.current, widths, buffers)
+    edges, nothing = block.edges, np.full(len(found.n), np.nan)
+    inflation = block.inflation if block.joined is None else block.joined
     return Readings(
-        n=n,
-        m=m,
-        bins=bins,
-        p=p,
+        n=found.n,
+        m=found.m,
+        bins=found.bins,
+        p=_surprise(found.g / inflation, found.bins, block.freedom),
         inflation=block.inflation,
-        joined=block.inflation if block.joined is None else block.joined,
-        values=values,
-        ks_error=hidden,
-        below=told.q[:, 0] if edges is not None and np.isneginf(edges[0]) else nothing,
-        above=told.q[:, -1] if edges is not None and np.isposinf(edges[-1]) else nothing,
-        held=freedom + 1,
+        joined=inflation,
+        values=found.values,
+        ks_error=found.ks_error,
+        below=found.first if edges is not None and np.isneginf(edges[0]) else nothing,
+        above=found.last if edges is not None and np.isposinf(edges[-1]) else nothing,
+        held=found.held,
     )
 
 
-def _surprise(block: Block, n: Floats, m: Floats) -> tuple[Floats, Ints]:
-    """p of the inflated G over bins that are full enough, and their number; NaN where there are fewer than two."""
-    size, bins = _likelihood(block.baseline, block.current, n, m)
-    size /= block.inflation if block.joined is None else block.joined
+def _surprise(size: Floats, bins: Ints, freedom: Floats) -> Floats:
+    """p of the inflated G over so many bins; NaN where there are fewer than two."""
     degrees = np.maximum(bins - 1, 1)
     p = special.chdtrc(degrees, size)
-    few = np.isfinite(block.freedom)
-    p[few] = special.fdtrc(degrees[few], np.maximum(block.freedom[few], 1.0), size[few] / degrees[few])
-    return np.where(bins > 1, p, np.nan), bins
+    few = np.isfinite(freedom)
+    p[few] = special.fdtrc(degrees[few], np.maximum(freedom[few], 1.0), size[few] / degrees[few])
+    return np.where(bins > 1, p, np.nan)
 
 
 def likelihood(baseline: Floats, current: Floats) -> tuple[Floats, Ints]:
     """Of each series G by Williams over the bins that are full enough, and their number: below 2 it says nothing; shapes (S,)."""
+    buffers = many.Buffers(current.shape[1], min(ROWS, len(current)))
     size, bins = np.zeros(len(current)), np.zeros(len(current), dtype=np.int64)
     for at in range(0, len(current), ROWS):
         rows = slice(at, at + ROWS)
-        b, c = baseline[rows], current[rows]
-        size[rows], bins[rows] = _likelihood(b, c, c.sum(axis=1), b.sum(axis=1))
+        size[rows], bins[rows] = many.likelihood(baseline[rows], current[rows], buffers)
     return size, bins
-
-
-def _likelihood(baseline: Floats, current: Floats, n: Floats, m: Floats) -> tuple[Floats, Ints]:
-    groups, bins = grouped(baseline, n, m)
-    whole = bool(np.all(bins == baseline.shape[1]))
-    b, c = (baseline, current) if whole else _summed(groups, baseline, current)
-    both = b + c
-    cells = _xlogx(b)
-    cells += _xlogx(c)
-    cells -= _xlogx(both)
-    g = 2 * (np.sum(cells, axis=1) - _xlogx(n) - _xlogx(m) + _xlogx(n + m))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.sum(np.divide(1.0, both, out=both, where=both > 0), axis=1)
-        total, degrees = n + m, np.maximum(bins - 1, 1)
-        williams = 1 + (total / n + total / m - 1) * (total * inverse - 1) / (6 * total * degrees)
-        size = np.maximum(0.0, g / williams)
-    return size, np.where((n > 0) & (m > 0), bins, 0)
-
-
-def grouped(base: Floats, n: Floats, m: Floats) -> tuple[Ints, Ints]:
-    """To which joined bin each bin belongs, shape (S, B), and how many there are, (S,); what is left over joins the last."""
-    few = np.minimum(n, m)
-    need = np.divide(EXPECTED_MIN * m, few, out=np.full(len(base), np.inf), where=few > 0)
-    # Bins first: what is added up lies side by side.
-    bins, groups = np.ascontiguousarray(base.T), np.empty(base.T.shape, dtype=np.int64)
-    held, done = np.zeros(len(base)), np.zeros(len(base), dtype=np.int64)
-    full = np.zeros(len(base), dtype=bool)
-    for own, group in zip(bins, groups, strict=True):
-        group[:] = done
-        held += own
-        np.greater_equal(held, need, out=full)
-        done += full
-        np.copyto(held, 0.0, where=full)
-    np.minimum(groups, np.maximum(done - 1, 0), out=groups)
-    return np.ascontiguousarray(groups.T), done
-
-
-def full_bins(baseline: Floats, current: Floats) -> tuple[Floats, Floats]:
-    """One pair's bins joined until they are full, shapes (k,); none if there are too few events for one."""
-    base, now = baseline[None, :], current[None, :]
-    groups, bins = grouped(base, now.sum(axis=1), base.sum(axis=1))
-    size = int(bins[0])
-    joined = _summed(groups, base, now)
-    return joined[0][0, :size], joined[1][0, :size]
-
-
-def _summed(groups: Ints, *sides: Floats) -> list[Floats]:
-    """Counts of each side joined as the groups say; shapes (S, B), those that are not used are 0."""
-    size, bins = groups.shape
-    flat = (groups + np.arange(size)[:, None] * bins).ravel()
-    found = (np.bincount(flat, weights=counts.ravel(), minlength=groups.size) for counts in sides)
-    return [np.asarray(counts, dtype=np.float64).reshape(size, bins) for counts in found]
-
-
-def _xlogx(x: Floats) -> Floats:
-    """x·ln x, 0 at 0; a third of the time of ``special.xlogy``."""
-    found = np.maximum(x, indices.LEAST)
-    np.log(found, out=found)
-    found *= x
-    return np.asarray(found)

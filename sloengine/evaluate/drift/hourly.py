@@ -1,7 +1,7 @@
 """M5: the PSI of one hour of one series against its own past, and which cuts it is surely over or not. Pure.
 
 If nothing drifted, PSI / (1/n + 1/m) is distributed as χ² with B - 1 degrees of freedom (Yurdakul & Naranjo 2020), for n and m
-events in B bins. That holds only where bins aren't nearly empty: they are joined until full (``fleet.full_bins``). Simulated over
+events in B bins. That holds only where bins aren't nearly empty: they are joined until full (``joining``). Simulated over
 flat, geometric and peaked scores, n 20 … 2,000, baselines of 1,000 and 1,000,000: 0.8 … 1.4 % of unchanged hours are significant
 at 1 %, without joining up to 17 %. Joining can only lower PSI.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special  # type: ignore[import-untyped]
 
 from sloengine.evaluate.drift import indices
-from sloengine.evaluate.drift.fleet import full_bins
+from sloengine.evaluate.drift.joining import full_bins
 
 SIGNIFICANCE = 0.01
 

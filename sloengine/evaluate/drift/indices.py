@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,32 +35,6 @@ PERMUTED_MAX = 10**9
 """Events up to which numpy draws from the hypergeometric distribution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """What every index but PSI is made of, worked out once; shapes (..., B)."""
-
-    p: Floats
-    q: Floats
-    apart: Floats
-    """p - q."""
-    steps: Floats
-    """F - G at every edge, shape (..., B + 1); 0 at the first and the last, whatever rounding says."""
-
-    @classmethod
-    def of(cls, baseline: Floats, current: Floats) -> Shares:
-        p, q = shares(baseline), shares(current)
-        apart = p - q
-        steps = np.zeros((*apart.shape[:-1], apart.shape[-1] + 1))
-        np.cumsum(apart, axis=-1, out=steps[..., 1:])
-        steps[..., -1] = 0.0
-        return cls(p, q, apart, steps)
-
-    @property
-    def gaps(self) -> Floats:
-        """F - G at the upper edge of every bin."""
-        return self.steps[..., 1:]
-
-
 def shares(counts: Floats) -> Floats:
     """Counts over their sum; NaN of nothing."""
     total = counts.sum(axis=-1, keepdims=True)
@@ -75,58 +48,43 @@ def psi(baseline: Floats, current: Floats) -> Floats:
     Symmetric; 0 for equal shares; joining bins can only lower it.
     """
     p, q = shares(baseline + HALF), shares(current + HALF)
-    apart, ratio = q - p, np.divide(q, p, out=q)
-    apart *= np.log(ratio, out=ratio)
-    return _total(apart)
+    return _total((q - p) * np.log(q / p))
 
 
 def ks(baseline: Floats, current: Floats) -> Floats:
     """Kolmogorov-Smirnov distance max |F - G| at the bins' edges: at most that of the values themselves."""
-    return ks_of(Shares.of(baseline, current))
-
-
-def ks_of(told: Shares) -> Floats:
-    return np.asarray(np.maximum(np.max(told.gaps, axis=-1), -np.min(told.gaps, axis=-1)))
+    return np.asarray(np.max(np.abs(steps(baseline, current)), axis=-1))
 
 
 def ks_most(baseline: Floats, current: Floats) -> Floats:
     """What the distance of the values themselves is at most: max over bins of F(i) - G(i-1) and G(i) - F(i-1)."""
-    return ks_most_of(Shares.of(baseline, current))
-
-
-def ks_most_of(told: Shares) -> Floats:
-    above, below = np.max(told.gaps + told.q, axis=-1), np.max(told.p - told.gaps, axis=-1)
+    p, q, gaps = shares(baseline), shares(current), steps(baseline, current)[..., 1:]
+    above, below = np.max(gaps + q, axis=-1), np.max(p - gaps, axis=-1)
     return np.asarray(np.minimum(1.0, np.maximum(above, below)))
 
 
+def steps(baseline: Floats, current: Floats) -> Floats:
+    """F - G at every edge, shape (..., B + 1); 0 at the first and the last, whatever rounding says."""
+    inner = np.cumsum(shares(baseline) - shares(current), axis=-1)[..., :-1]
+    ends = np.zeros((*inner.shape[:-1], 1))
+    return np.concatenate([ends, inner, ends], axis=-1)
+
+
 def js(baseline: Floats, current: Floats) -> Floats:
-    """Jensen-Shannon distance, the square root of the divergence in nats (Lin 1991; Endres & Schindelin 2003); at most √ln 2."""
-    return js_of(Shares.of(baseline, current))
+    """Jensen-Shannon distance, the square root of the divergence in nats (Lin 1991; Endres & Schindelin 2003); at most √ln 2.
 
-
-def js_of(told: Shares) -> Floats:
-    """Of ln 1 + x with x = (p - q) / (p + q): where both sides are alike nothing is left to cancel."""
-    x = told.p + told.q
-    np.divide(told.apart, np.maximum(x, LEAST, out=x), out=x)
+    Of ln 1 + x with x = (p - q) / (p + q): where both sides are alike nothing is left to cancel.
+    """
+    p, q = shares(baseline), shares(current)
+    x = (p - q) / np.maximum(p + q, LEAST)
     # x is ±1 where one side is empty, and 0·ln 0 counts as 0.
-    more, less = x + 1, np.subtract(1, x, out=x)
-    for side, share in ((more, told.p), (less, told.q)):
-        np.log(np.maximum(side, LEAST, out=side), out=side)
-        np.multiply(side, share, out=side)
-    more += less
-    return np.asarray(np.sqrt(np.maximum(_total(more) / 2, 0.0)))
+    divergence = _total(p * np.log(np.maximum(1 + x, LEAST)) + q * np.log(np.maximum(1 - x, LEAST))) / 2
+    return np.asarray(np.sqrt(np.maximum(divergence, 0.0)))
 
 
 def hellinger(baseline: Floats, current: Floats) -> Floats:
     """Hellinger distance √(½ Σ (√p - √q)²); at most 1."""
-    return hellinger_of(Shares.of(baseline, current))
-
-
-def hellinger_of(told: Shares) -> Floats:
-    apart = np.sqrt(told.p)
-    apart -= np.sqrt(told.q)
-    apart *= apart
-    return np.asarray(np.sqrt(_total(apart) / 2))
+    return np.asarray(np.sqrt(_total((np.sqrt(shares(baseline)) - np.sqrt(shares(current))) ** 2) / 2))
 
 
 def wasserstein(baseline: Floats, current: Floats, edges: Floats) -> Floats:
@@ -135,42 +93,27 @@ def wasserstein(baseline: Floats, current: Floats, edges: Floats) -> Floats:
     Inside a bin values count as evenly spread. An open bin has no width: what lies in it counts as lying at its one bound, so
     what moves inside it does not move at all.
     """
-    return wasserstein_of(Shares.of(baseline, current), edges)
-
-
-def wasserstein_of(told: Shares, edges: Floats) -> Floats:
-    before, after = told.steps[..., :-1], told.steps[..., 1:]
-    width = np.where(np.isfinite(edges[1:]) & np.isfinite(edges[:-1]), np.diff(_bounded(edges)), 0.0)
-    size = np.abs(told.steps)
-    area = size[..., :-1] + size[..., 1:]
+    gaps = steps(baseline, current)
+    before, after = gaps[..., :-1], gaps[..., 1:]
+    area = np.abs(before) + np.abs(after)
     # Where F and G cross inside a bin, the area is that of two triangles: a + b less 2ab / (a + b).
-    crossed = before * after
-    np.minimum(crossed, 0.0, out=crossed)
-    crossed /= np.maximum(area, LEAST)
-    crossed *= 2
-    area += crossed
-    area *= width
-    # Not a matrix product: its last digit depends on how many series are worked on at once.
-    return _total(area) / 2
+    crossed = 2 * np.minimum(before * after, 0.0) / np.maximum(area, LEAST)
+    return _total((area + crossed) * widths(edges)) / 2
 
 
-def _bounded(edges: Floats) -> Floats:
+def widths(edges: Floats) -> Floats:
+    """Of every bin, shape (B,); 0 of an open one."""
     inner = edges[np.isfinite(edges)]
-    return np.clip(edges, inner[0], inner[-1])
+    bounded = np.clip(edges, inner[0], inner[-1])
+    return np.where(np.isfinite(edges[1:]) & np.isfinite(edges[:-1]), np.diff(bounded), 0.0)
 
 
 def chi2(baseline: Floats, current: Floats) -> tuple[Floats, NDArray[np.int_]]:
     """Pearson's χ² of homogeneity of the 2 × B table and its degrees of freedom: bins that both leave empty are none."""
-    return chi2_of(Shares.of(baseline, current), baseline, current)
-
-
-def chi2_of(told: Shares, baseline: Floats, current: Floats) -> tuple[Floats, NDArray[np.int_]]:
     pooled = baseline + current
-    held = np.count_nonzero(pooled, axis=-1)
-    cells = told.apart * told.apart
-    cells /= np.maximum(pooled, LEAST, out=pooled)
+    cells = (shares(baseline) - shares(current)) ** 2 / np.maximum(pooled, LEAST)
     size = baseline.sum(axis=-1) * current.sum(axis=-1) * _total(cells)
-    return np.asarray(np.nan_to_num(size)), held - 1
+    return np.asarray(np.nan_to_num(size)), np.count_nonzero(pooled, axis=-1) - 1
 
 
 def _total(cells: Floats) -> Floats:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # type: ignore[import-untyped]
 
-from sloengine.evaluate.drift import fleet, indices
+from sloengine.evaluate.drift import fleet, indices, joining
 
 Floats = NDArray[np.float64]
 
@@ -115,10 +115,10 @@ class _Scale:
 
     def _p(self, found: _Mixture, p: Floats) -> float:
         m = self.baseline.sum()
-        groups, bins = fleet.grouped(self.baseline[None], np.array([found.size]), np.array([m]))
-        if bins[0] < 2:
+        groups = joining.groups(self.baseline, found.size)
+        if not groups.any():
             return np.nan
-        joined = np.eye(int(bins[0]))[groups[0]].T
+        joined = np.eye(int(groups.max()) + 1)[groups].T
         gap, covariance = joined @ (found.shares - self.baseline / m), joined @ found.covariance @ joined.T
         return _surprise(gap, joined @ p, self.inflation * covariance, self.freedom)
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 import numpy as np
 
 from sloengine.evaluate.drift import indices
-from sloengine.evaluate.drift.fleet import EXPECTED_MIN, full_bins
 from sloengine.evaluate.drift.histogram import Floats, Histogram, Pair, Unusable, shared
+from sloengine.evaluate.drift.joining import EXPECTED_MIN, full_bins
 
 SEED = 1
 FULL = 50.0
