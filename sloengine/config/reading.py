@@ -18,14 +18,14 @@ from sloengine.config.matchers import shown
 from sloengine.config.monitors import drift_monitor
 from sloengine.config.own import Targets, exclusion, expand, inventory, rollout, strangers, told_apart
 from sloengine.config.policies import Recipe, of_alert_policy, of_condition, of_document, shipped_recipes
-from sloengine.config.routing import Alerting, is_alerting, read_alerting, unknown_hooks
+from sloengine.config.routing import Alerting, check_alerting, is_alerting, unknown_hooks
 from sloengine.config.salvage import NAMELESS, salvage
 from sloengine.config.settings import SETTINGS_FILE, check_settings
 from sloengine.config.slos import Books, Draft, build
 from sloengine.config.sources import TYPES
 from sloengine.config.together import told_together
 from sloengine.config.yamlfile import Document, plain, problems_of, said_where
-from sloengine.errors import ConfigError, Problem
+from sloengine.errors import Problem
 from sloengine.marked import mark_of, marks_of
 from sloengine.model import Broken, Catalogue, Exclusion, Node, Slo, SqlMeasure
 from sloengine.monitor import DriftMonitor
@@ -178,10 +178,8 @@ class CatalogueReader:
 
     def _routing(self, document: Document) -> None:
         """Routing beside the catalogue is checked with it, though not used from there."""
-        try:
-            self._alerting = read_alerting(document)
-        except ConfigError as error:
-            self._said.extend(error.problems)
+        self._alerting, problems = check_alerting(document)
+        self._said.extend(problems)
 
     def _lost(self, document: Document, reason: str) -> None:
         """A document that promises something and can't be read stays visible."""

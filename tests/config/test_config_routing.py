@@ -1,12 +1,19 @@
 """alerting.yaml: what it takes, and what it refuses by name."""
 
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from sloengine.alert.inhibition import Rule
+from sloengine.alert.intervals import Interval, Span
+from sloengine.alert.routes import Timers
 from sloengine.config.catalogue import check_catalogue
-from sloengine.config.routing import load_alerting
+from sloengine.config.routing import check_alerting, load_alerting
+from sloengine.config.yamlfile import read_documents
 from sloengine.errors import ConfigError
+from sloengine.model import Matcher
 
 GOOD = """\
 route: {receiver: on-call}
@@ -62,18 +69,13 @@ def test_a_receiver_without_targets_takes_alerts_and_sends_nothing(tmp_path: Pat
             GOOD.replace("name: nobody", "name: on-call").replace("receiver: on-call", "receiver: x"),
             [
                 "8: error: receiver 'on-call' is defined twice",
-                "1: error: route names receiver 'x'; known: on-call, on-call",
+                "1: error: route names receiver 'x'; known: on-call",
             ],
         ),
         (
             "a mistyped key",
             GOOD.replace("send_resolved", "send_resovled"),
             ["7: error: unknown key 'receivers.0.webhook_configs.1.send_resovled'; did you mean 'send_resolved'?"],
-        ),
-        (
-            "a part of Alertmanager that is not acted on",
-            GOOD + "inhibit_rules: []\n",
-            ["9: error: unknown key 'inhibit_rules'"],
         ),
         (
             "an address that is none, and a missing route",
@@ -161,3 +163,210 @@ def test_routing_beside_a_catalogue_is_linted_with_it(tmp_path: Path) -> None:
     assert f"{file}:2: error: unknown key 'route.reciever'; did you mean 'receiver'?" in [str(p) for p in problems]
     file.write_text("route: {receiver: a}\nreceivers:\n  - name: a\n")
     assert check_catalogue([tmp_path])[1] == []
+
+
+WHOLE = Path(__file__).with_name("alertmanager_0_28.yaml")
+
+
+def found(path: Path) -> list[str]:
+    _, said = check_alerting(read_documents(path)[0])
+    return [str(p).removeprefix(f"{path}:") for p in sorted(said, key=lambda p: p.line)]
+
+
+def test_a_whole_file_of_alertmanager_loads_and_what_is_not_acted_on_is_named() -> None:
+    assert found(WHOLE) == [
+        "3: warning: global.resolve_timeout is not acted on: alerts here end when they are measured to, not by a timeout",
+        "4: warning: global.smtp_smarthost is not acted on",
+        "5: warning: templates are not acted on: messages are written by sloengine",
+        "47: warning: slack_configs is not supported: nothing is sent this way",
+        "49: warning: webhook_configs.url_file is not supported: nothing is sent this way",
+        "50: warning: webhook_configs.max_alerts is not acted on",
+        "55: warning: pagerduty_configs is not supported: nothing is sent this way",
+    ]
+    alerting = load_alerting(WHOLE)
+    assert [c.url.host for c in alerting.receiver("everybody").webhook_configs] == ["hook.example"]
+
+
+def test_the_tree_holds_what_routes_inherit() -> None:
+    page, ticket, safety = load_alerting(WHOLE).tree.routes
+    assert page.path == '{}/{severity="page",site!="lab",team=~"ml|ops"}'
+    assert (page.timers.wait, page.timers.interval) == (timedelta(), timedelta(seconds=90))
+    assert page.goes_on
+    assert page.routes[0].path == page.path + '/{edge.model!~"shadow-.*",kind="a, b"}'
+    assert (page.routes[0].group_by, page.routes[0].receiver, page.routes[0].timers) == (None, "on-call", page.timers)
+    assert ticket.path == '{}/{severity="ticket",team=~"^(?:ml|ops)$",tier="2"}'
+    assert (ticket.receiver, ticket.group_by, ticket.mute_in) == ("everybody", {"cluster", "alertname"}, ("nights",))
+    assert ticket.timers == Timers(timedelta(seconds=10), timedelta(minutes=5), timedelta(hours=4))
+    assert (safety.safety, page.safety) == (True, False)
+
+
+def test_rules_and_intervals_are_values() -> None:
+    alerting = load_alerting(WHOLE)
+    assert alerting.rules == (
+        Rule(
+            (Matcher("alertname", "=", "GatewayDown"),),
+            (Matcher("alertname", "=~", "^(?:Stale.*)$"),),
+            ("gateway",),
+        ),
+        Rule(
+            (Matcher("alertname", "=", "AcceleratorFailed"),),
+            (Matcher("alertname", "=", "Latency"),),
+            name="accelerator",
+        ),
+    )
+    assert alerting.intervals["nights"] == (Interval(times=(Span(1320, 1440), Span(0, 360))),)
+    assert alerting.intervals["office"] == (
+        Interval(
+            weekdays=(Span(1, 5),),
+            days_of_month=(Span(1, 7), Span(-3, -1)),
+            months=(Span(1, 1), Span(5, 8)),
+            years=(Span(2026, 2028), Span(2030, 2030)),
+            zone=ZoneInfo("Europe/Berlin"),
+        ),
+    )
+
+
+def routed(route: str, more: str = "") -> str:
+    return f"receivers: [{{name: a}}]\n{more or 'hooks: []'}\nroute:\n  receiver: a\n  {route}\n"
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "said"),
+    [
+        (
+            "the first route is for everything",
+            routed("continue: true\n  matchers: [a=b]\n  mute_time_intervals: []\n  match: {a: b}"),
+            [
+                "5: error: route.continue: there is nothing beside the first route",
+                "6: error: route.matchers: the first route takes every alert",
+                "8: error: route.match: the first route takes every alert",
+            ],
+        ),
+        (
+            "the first route is always active",
+            routed("active_time_intervals: [x]", "time_intervals: [{name: x}]"),
+            ["5: error: route.active_time_intervals: the first route is always active; use one below it"],
+        ),
+        (
+            "no receiver to fall back on",
+            "receivers: [{name: a}]\nroute:\n  group_by: [x]\n",
+            ["2: error: route: the first route needs a receiver, for alerts that no other takes"],
+        ),
+        (
+            "an unknown interval",
+            routed("routes: [{mute_time_intervals: [night]}]", "time_intervals: [{name: nights}]"),
+            ["5: error: route.routes.0.mute_time_intervals names time interval 'night'; did you mean 'nights'?"],
+        ),
+        (
+            "an interval twice",
+            routed("", "time_intervals: [{name: x}]\nmute_time_intervals: [{name: x}]"),
+            ["2: error: time interval 'x' is defined twice"],
+        ),
+        (
+            "a group twice, and everything beside something",
+            routed("group_by: [a, b, a]\n  routes: [{group_by: [a, ...]}]"),
+            [
+                "5: error: route.group_by names 'a' twice",
+                "6: error: route.routes.0.group_by: '...' means every label, and stands alone",
+            ],
+        ),
+        (
+            "durations",
+            routed("group_wait: 5 min\n  group_interval: 0s\n  repeat_interval: 1s5m"),
+            [
+                "5: error: route.group_wait: '5 min' is not a duration such as 30s, 5m or 1h30m",
+                "6: error: route.group_interval: can't be zero",
+                "7: error: route.repeat_interval: '1s5m' is not a duration such as 30s, 5m or 1h30m",
+            ],
+        ),
+        (
+            "matchers",
+            routed(
+                "routes:\n    - matchers:\n        - 'a=\"b'\n        - a==b=c\"\n        - a\n"
+                '        - a=~"(x"\n        - ""'
+            ),
+            [
+                "7: error: route.routes.0.matchers.0: 'a=\"b': a quote inside a value is written \\\", and a value has",
+                "8: error: route.routes.0.matchers.1: 'a==b=c\"': a quote inside a value is written \\\"",
+                "9: error: route.routes.0.matchers.2: 'a' is not a matcher such as severity=\"page\" or team!~\"a|b\"",
+                "10: error: route.routes.0.matchers.3: '(x' is not a regular expression",
+                "11: error: route.routes.0.matchers.4: a matcher is a text such as 'severity=\"page\"', and this one is empty",
+            ],
+        ),
+        (
+            "expressions that Go and Python read differently",
+            routed(
+                "routes:\n    - match_re:\n        a: '[[:alpha:]]+'\n        b: (?i)straße\n        c: '\\pL'\n"
+                "        d: a{,3}\n        e: (?=a)\n        f: (?#x)a\n        g: \\Za"
+            ),
+            [
+                "7: error: route.routes.0.match_re.a: '[[:alpha:]]+': '[[:' is a class such as [[:alpha:]]",
+                "8: error: route.routes.0.match_re.b: '(?i)straße': (?i) of other letters than ASCII's differs",
+                "9: error: route.routes.0.match_re.c: '\\pL' is not a regular expression: bad escape",
+                "10: error: route.routes.0.match_re.d: 'a{,3}': '{,3}' is a repeat without a lower bound",
+                "11: error: route.routes.0.match_re.e: '(?=a)': RE2 has no look-around",
+                "12: error: route.routes.0.match_re.f: '(?#x)a': '(?#' is a comment",
+                "13: error: route.routes.0.match_re.g: '\\Za'",
+            ],
+        ),
+        (
+            "intervals",
+            routed(
+                "",
+                "time_intervals:\n  - name: x\n    time_intervals:\n      - weekdays: [friday:monday, tomorrow]\n"
+                "        times: [{start_time: '9:00', end_time: '08:00'}, {start_time: '09:00', end_time: '08:00'}]\n"
+                "        days_of_month: ['-1:1', 0, '-1:-3', 32]\n        months: [may:april, 13]\n"
+                "        years: [2030:2029]\n        location: Europe/Berln",
+            ),
+            [
+                "5: error: time_intervals.0.time_intervals.0.weekdays.0: 'friday:monday' ends before it begins",
+                "5: error: time_intervals.0.time_intervals.0.weekdays.1: 'tomorrow' is not a weekday",
+                "6: error: time_intervals.0.time_intervals.0.times.0.start_time: '9:00' is not a time of day",
+                "6: error: time_intervals.0.time_intervals.0.times.1: start_time is not before end_time",
+                "7: error: time_intervals.0.time_intervals.0.days_of_month.0: '-1:1': a span that begins from",
+                "7: error: time_intervals.0.time_intervals.0.days_of_month.1: a month has no day 0",
+                "7: error: time_intervals.0.time_intervals.0.days_of_month.2: '-1:-3' ends before it begins in every month",
+                "7: error: time_intervals.0.time_intervals.0.days_of_month.3: 32 is not a day of a month",
+                "8: error: time_intervals.0.time_intervals.0.months.0: 'may:april' ends before it begins",
+                "8: error: time_intervals.0.time_intervals.0.months.1: 13 is not a month",
+                "9: error: time_intervals.0.time_intervals.0.years.0: '2030:2029' ends before it begins",
+                "10: error: time_intervals.0.time_intervals.0.location: unknown time zone 'Europe/Berln'; did you mean",
+            ],
+        ),
+        (
+            "a receiver that is used and can't be reached, seen beside a mistake of shape",
+            "receivers:\n  - name: a\n    email_configs: [{to: x}]\n    webhook_configs: [{url_file: x}]\n"
+            "  - name: b\n    email_configs: [{to: x}]\nroute: {receiver: a, routs: []}\n",
+            [
+                "2: error: a route sends to receiver 'a', which has no supported way to send: email_configs, webhook_configs",
+                "3: warning: email_configs is not supported",
+                "4: warning: webhook_configs.url_file is not supported",
+                "6: warning: email_configs is not supported",
+                "7: error: unknown key 'route.routs'; did you mean 'routes'?",
+            ],
+        ),
+        (
+            "a key of nobody's",
+            routed("", "global: {resolv_timeout: 5m}"),
+            ["2: error: unknown key 'global.resolv_timeout'; did you mean 'resolve_timeout'?"],
+        ),
+        (
+            "what is surely not meant",
+            routed(
+                "routes:\n    - {matchers: [a=b], continue: true}\n    - {matchers: [a=b]}\n"
+                "    - {matchers: [a=c], safety: true, routes: [{mute_time_intervals: [x]}]}",
+                "time_intervals: [{name: x}]\ninhibit_rules: [{source_match: {a: b}}]",
+            ),
+            [
+                "3: warning: inhibit_rules.0 has no target matchers: every alert is one",
+                "8: warning: route.routes.1 has the matchers and the receiver of route.routes.0",
+                "9: warning: route.routes.2.routes.0: time intervals are not acted on: nothing mutes a safety route",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_routing_is_named_all_at_once(case: str, text: str, said: list[str], tmp_path: Path) -> None:
+    lines = found(write(tmp_path, text))
+    assert len(lines) == len(said), (case, lines)
+    for line, start in zip(lines, said, strict=True):
+        assert line.startswith(start), (case, line)

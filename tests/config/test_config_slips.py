@@ -116,6 +116,7 @@ def test_settings_and_routing_are_checked_as_their_commands_do(tmp_path: Path, m
         "route: {receiver: a}\nreceivers:\n  - name: a\n    slack_configs: [{channel: x}]\n", encoding="utf-8"
     )
     assert [str(p) for p in check_catalogue([alerting, settings])[1]] == [
-        f"{alerting}:4: error: receivers.0.slack_configs: only webhook_configs is supported so far",
+        f"{alerting}:3: error: a route sends to receiver 'a', which has no supported way to send: slack_configs",
+        f"{alerting}:4: warning: slack_configs is not supported: nothing is sent this way",
         f"{settings}:2: error: engine.tick_s: must be at most 300",
     ]
