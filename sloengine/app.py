@@ -31,6 +31,8 @@ from sloengine.store.migrate import migrate
 from sloengine.telemetry import Dropped
 from sloengine.tools.drift_baseline import Handed, Pin, list_baselines, pin_baseline, pin_handed
 from sloengine.tools.outcome import WRONG_USE, Outcome
+from sloengine.web.alertmanager import Doors as AlertDoors
+from sloengine.web.alertmanager import router as alertmanager_router
 from sloengine.web.app import create_app
 from sloengine.web.baselines import router as baselines_router
 from sloengine.web.labels import router as labels_router
@@ -39,6 +41,8 @@ from sloengine.web.registry import mlflow_router
 
 DRIFT_EVERY_S = 15.0
 """How often drift monitors are asked whether a look is due; nearly always none is."""
+RELOAD_EVERY_S = 5.0
+"""How often the routing's file is read again."""
 log = logging.getLogger("sloengine")
 
 DOOR_GATEWAY = "otlp-door"
@@ -122,6 +126,7 @@ def run(settings: Settings) -> None:
     schedule = Schedule()
     schedule.every(settings.engine.tick_s, "tick", lambda: _tick(deps))
     schedule.every(1.0, "deliver", lambda: _deliver(deps))
+    schedule.every(RELOAD_EVERY_S, "reload", lambda: jobs.reload(deps, clock()))
     if deps.catalogue.monitors:
         schedule.every(max(DRIFT_EVERY_S, settings.engine.tick_s), "drift", lambda: _watch(deps))
     schedule.start()
@@ -178,14 +183,14 @@ def web_app(deps: jobs.Deps) -> FastAPI:
 
 
 def _doors(deps: jobs.Deps, dropped: Dropped) -> list[APIRouter]:
-    """Doors for OTLP, labels and baselines; beyond loopback only with a token, because whoever reaches them writes."""
+    """Doors for OTLP, labels, baselines and alerts; beyond loopback only with a token, because whoever reaches them writes."""
     web = deps.settings.web
     # Signed, so that it may be open wherever it is reached from.
     signed = [_mlflow(deps, web.mlflow_secret.get_secret_value())] if web.mlflow_secret else []
     token = web.otlp_token.get_secret_value() if web.otlp_token else None
     if token is None and web.host not in LOOPBACK:
         log.warning(
-            "the doors for OTLP, labels and baselines stay shut: set SLOENGINE_WEB__OTLP_TOKEN to open them beyond loopback"
+            "the doors for OTLP, labels, baselines, alerts stay shut: set SLOENGINE_WEB__OTLP_TOKEN to open them beyond loopback"
         )
         return signed
     return [
@@ -197,7 +202,19 @@ def _doors(deps: jobs.Deps, dropped: Dropped) -> list[APIRouter]:
             lambda monitor, pin: _pin(deps, monitor, pin),
             token,
         ),
+        alertmanager_router(_alert_doors(deps), token, clock),
     ]
+
+
+def _alert_doors(deps: jobs.Deps) -> AlertDoors:
+    return AlertDoors(
+        accept=lambda alerts, now: jobs.accept(deps, alerts, now),
+        alerts=lambda now: jobs.alerts_now(deps, now),
+        silence=lambda wanted, instead_of, now: jobs.silence(deps, wanted, instead_of, now),
+        unsilence=lambda one, by, now: jobs.unsilence(deps, one, by, now),
+        silences=lambda: jobs.silences(deps),
+        receivers=lambda: [receiver.name for receiver in deps.alerting.receivers],
+    )
 
 
 def _pin(deps: jobs.Deps, monitor: str, said: Pin | Handed) -> Outcome:

@@ -42,6 +42,15 @@ class Quiet:
     intervals: Intervals = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class AlertNow:
+    """An alert that fires."""
+
+    told: Told
+    mutes: Mapping[str, tuple[Mute, ...]]
+    """By receiver what mutes it there; nothing if it is told."""
+
+
 def quiet_at(
     now: datetime, silences: Iterable[Silence], rules: Iterable[Rule], alerts: Iterable[Told], intervals: Intervals
 ) -> Quiet:

@@ -36,13 +36,15 @@ class Alerting(Strict):
     """As Alertmanager called them before 0.24."""
     hooks: Annotated[list[Hook], _given] = Field(default=[])
 
+    @cached_property
     def targets(self) -> dict[str, WebhookConfig]:
-        """Targets of the root route by stable name: ``receiver/index``."""
-        receiver = self.receiver(self.route.receiver)
-        return {f"{receiver.name}/{i}": config for i, config in enumerate(receiver.webhook_configs)}
+        """Every target by stable name: ``receiver/index``."""
+        return {name: config for receiver in self.receivers for name, config in self.targets_of(receiver.name).items()}
 
-    def receiver(self, name: str) -> Receiver:
-        return next(r for r in self.receivers if r.name == name)
+    def targets_of(self, receiver: str) -> dict[str, WebhookConfig]:
+        """Targets of one receiver; none of one that is no longer there."""
+        found = next((r for r in self.receivers if r.name == receiver), None)
+        return {f"{receiver}/{i}": config for i, config in enumerate(found.webhook_configs if found else ())}
 
     def hook(self, name: str) -> Hook | None:
         return next((hook for hook in self.hooks if hook.name == name), None)

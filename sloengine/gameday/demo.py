@@ -163,7 +163,10 @@ class _Demo:
             (catalogue / name).write_text(shipped, encoding="utf-8")
         (catalogue / "inventory.json.yaml").write_text(json.dumps(self._inventory(now)), encoding="utf-8")
         receivers = [{"name": "on-call", "webhook_configs": [{"url": self.pager.url}]}]
-        alerting = {"route": {"receiver": "on-call"}, "receivers": receivers}
+        # Grouped as the starting configuration groups, but told at once: a demo is watched.
+        grouped = ["alertname", "severity", "cluster", "service", "model", "region"]
+        route = {"receiver": "on-call", "group_by": grouped, "group_wait": "0s", "group_interval": "5s"}
+        alerting = {"route": route, "receivers": receivers}
         (FOLDER / "alerting.yaml").write_text(json.dumps(alerting), encoding="utf-8")
         self.write_variables()
         # It folds the past while gateways and devices start: a newcomer waits for both at once.

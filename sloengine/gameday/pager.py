@@ -10,10 +10,11 @@ from typing import Any
 
 
 class Pager:
-    """Listens on a free loopback port. ``received`` holds every request, repeats included."""
+    """Listens on a free loopback port. ``bodies`` holds every request, ``received`` every alert in them, repeats included."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
+        self.bodies: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         pager = self
 
@@ -35,6 +36,7 @@ class Pager:
     def take(self, key: str, payload: dict[str, Any]) -> None:
         at = datetime.now(UTC)
         with self._lock:
+            self.bodies.append(payload)
             self.received += [
                 {
                     "idempotency_key": key,

@@ -1,4 +1,4 @@
-"""Deliver: send what the outbox holds."""
+"""Deliver: queue what groups are to be told by now, and send what the outbox holds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from sloengine.actions.hooks import PREFIX as HOOK
 from sloengine.errors import DeliveryError
+from sloengine.jobs.accept import expire
 from sloengine.jobs.act import act
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.tell import tell
 from sloengine.notify import webhook
 from sloengine.state import outbox
 from sloengine.state.database import transaction
@@ -17,7 +19,10 @@ log = logging.getLogger("sloengine.jobs")
 
 
 def deliver(engine: Deps) -> int:
-    """Send what is due; number delivered. A crash between sending and marking repeats the request with the same key."""
+    """Tell and send what is due; number delivered. A crash between sending and marking repeats the request with the same key."""
+    now = engine.clock()
+    expire(engine, now)
+    tell(engine, now)
     timeout = engine.settings.engine.delivery_timeout_s
     with transaction(engine.state) as connection:
         due = outbox.claim(connection, engine.clock(), timedelta(seconds=1.5 * timeout), limit=1)
@@ -45,7 +50,7 @@ def _deliver_one(engine: Deps, item: outbox.Due) -> int:
 
 
 def _send(engine: Deps, item: outbox.Due) -> None:
-    config = engine.alerting.targets().get(item.target)
+    config = engine.alerting.targets.get(item.target)
     if config is None:
         raise DeliveryError(f"target '{item.target}' is no longer configured", retryable=False)
     webhook.send(engine.http, str(config.url), item.payload, item.idempotency_key)

@@ -53,6 +53,10 @@ class Deps:
     """Sums of slices judged lately, by hash, so that an unchanged slice is not judged again."""
     derive_problems: list[str] = field(default_factory=list)
     """Measures that could not be worked out in the last tick, in words."""
+    routing_problems: tuple[str, ...] = ()
+    """Why a changed ``alerting.yaml`` is not taken up, in words."""
+    routing_moved: bool = False
+    """Whether what fires is in the groups that the routing in force names."""
     drift_problems: list[str] = field(default_factory=list)
     """Drift monitors that could not look in their last turn, in words."""
     history: dict[str, Debt] = field(default_factory=dict)

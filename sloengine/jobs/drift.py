@@ -16,8 +16,8 @@ from sloengine.jobs.drift_alerts import open_findings, transition_findings
 from sloengine.jobs.drift_baselines import REFUSED, Made, Version, make, version_for
 from sloengine.jobs.drift_look import Look, kinds_of, look, write
 from sloengine.jobs.drift_read import Span
+from sloengine.jobs.enrol import leads
 from sloengine.jobs.marks import mark_name, move_marks, read_marks
-from sloengine.jobs.transition import leads
 from sloengine.jobs.watched import past_is_owed
 from sloengine.monitor import VALIDATION, Against, DriftMonitor, Values
 from sloengine.state.database import transaction

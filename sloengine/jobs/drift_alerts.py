@@ -20,10 +20,10 @@ from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift_behind import Behind, behind, known_behind, named_series, unknown, window_of
 from sloengine.jobs.drift_look import Look
 from sloengine.jobs.drift_read import Span
-from sloengine.jobs.transition import leads
+from sloengine.jobs.enrol import enrol, leads
 from sloengine.monitor import Cause, DriftMonitor
-from sloengine.notify import webhook
 from sloengine.state import episodes as episode_rows
+from sloengine.state import groups as group_rows
 from sloengine.state.database import transaction
 from sloengine.state.episodes import Change
 from sloengine.store.client import Row
@@ -79,24 +79,17 @@ class _Step:
             at=self.now,
             reason=Reason.FOUND.value,
             evidence=_evidence(self.look, finding),
-            targets=list(self.engine.alerting.targets()),
-            payload=self._payload(episode, told | ({"why": because.why} if because.why else {}), None),
+            annotations=self._annotated(episode, told | ({"why": because.why} if because.why else {})),
             calls=self._calls(episode, finding, because.span),
         )
-        episode_rows.fire(connection, episode, change)
+        episode_id = episode_rows.fire(connection, episode, change)
+        enrol(self.engine, connection, {episode_id: episode.labels}, self.now)
         log.warning("alert %s fires: drift of %s", episode.dedup_key, where(episode.labels))
 
     def resolve(self, connection: Connection, episode: Episode, reason: Reason) -> None:
-        summary = {"summary": f"{reason.value}: {where(episode.labels)}", "dedup_key": episode.dedup_key}
-        targets = self.engine.alerting.targets().items()
-        change = Change(
-            at=self.now,
-            reason=reason.value,
-            evidence={"at": self.look.end.isoformat()},
-            targets=[name for name, config in targets if config.send_resolved],
-            payload=self._payload(episode, summary, self.now),
-        )
-        episode_rows.resolve(connection, episode, change)
+        told = self._annotated(episode, {"summary": f"{reason.value}: {where(episode.labels)}"})
+        change = Change(self.now, reason.value, {"at": self.look.end.isoformat()}, told)
+        group_rows.touch(connection, [episode_rows.resolve(connection, episode, change)], self.now)
         log.warning("alert %s resolved: %s", episode.dedup_key, reason.value)
 
     def _calls(self, episode: Episode, finding: Finding, span: Span) -> dict[str, str]:
@@ -113,20 +106,11 @@ class _Step:
     def identity(self, finding: Finding) -> str:
         return identity_of(labels_of(self.look.monitor, _cause(finding), self.engine.settings.cluster))
 
-    def _payload(self, episode: Episode, annotations: Mapping[str, str], ended: datetime | None) -> str:
+    def _annotated(self, episode: Episode, told: Mapping[str, str]) -> dict[str, str]:
         monitor, url = self.look.monitor, self.engine.settings.public_url
         more = {"owner": monitor.owner, "runbook": monitor.runbook, "console": f"{url}/#drift"}
-        return webhook.build_payload(
-            webhook.Notice(
-                receiver=self.engine.alerting.route.receiver,
-                dedup_key=episode.dedup_key,
-                labels=episode.labels,
-                annotations={**annotations, **{name: text for name, text in more.items() if text}},
-                started_at=episode.started_at,
-                ended_at=ended,
-                external_url=url,
-            )
-        )
+        found = {**told, "dedup_key": episode.dedup_key, **more}
+        return {name: text for name, text in found.items() if text}
 
 
 def transition_findings(engine: Deps, look: Look, now: datetime) -> list[Finding]:

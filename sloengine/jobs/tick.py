@@ -139,6 +139,7 @@ def _snapshot(engine: Deps, statuses: Sequence[Status], now: datetime, took: flo
         recent = episode_rows.recent(connection)
         queued = outbox.counts(connection)
     broken = tuple(f"{s.slo.name}: {s.reason}" for s in statuses if s.state is State.BROKEN)
+    unable = (*engine.routing_problems, *engine.derive_problems, *engine.drift_problems)
     return Snapshot(
         at=now,
         statuses=tuple(statuses),
@@ -146,7 +147,7 @@ def _snapshot(engine: Deps, statuses: Sequence[Status], now: datetime, took: flo
         nodes=tuple(_node(r) for r in engine.store.sql_rows("SELECT * FROM nodes_now ORDER BY DeviceId LIMIT 100000")),
         episodes=tuple(EpisodeNow(**e) for e in recent),
         outbox=queued,
-        problems=broken + tuple(engine.derive_problems + engine.drift_problems) + broken_queries(engine),
+        problems=broken + unable + broken_queries(engine),
         tick_s=took,
         notes=(*in_words(engine.history), *watched.in_words(engine)),
     )

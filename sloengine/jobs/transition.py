@@ -13,13 +13,14 @@ from sloengine.alert.episodes import Decision, Episode, EpisodeState, decide, ev
 from sloengine.errors import StoreError
 from sloengine.evaluate.measure import shortest
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.enrol import enrol, leads
 from sloengine.model import (
     Severity,
     Status,
 )
-from sloengine.notify import webhook
 from sloengine.state import episodes as episode_rows
-from sloengine.state.database import take_lease, transaction
+from sloengine.state import groups as group_rows
+from sloengine.state.database import transaction
 from sloengine.state.episodes import Change
 from sloengine.times import format_duration
 
@@ -35,13 +36,6 @@ def transition(engine: Deps, statuses: Iterable[Status], now: datetime) -> None:
         for status in statuses:
             page_firing = _transition_one(engine, connection, current, status, Severity.PAGE, page_firing=False)
             _transition_one(engine, connection, current, status, Severity.TICKET, page_firing=page_firing)
-
-
-def leads(engine: Deps, connection: Connection, now: datetime) -> bool:
-    """Whether this engine may begin and end alerts now: of several on one state one does."""
-    settings = engine.settings.engine
-    ttl = timedelta(seconds=settings.lease_s or max(5.0, 1.5 * settings.tick_s))
-    return take_lease(connection, "engine", engine.holder, now, ttl) is not None
 
 
 def _transition_one(
@@ -74,40 +68,21 @@ def _transition_one(
 
 
 def _fire(engine: Deps, connection: Connection, episode: Episode, status: Status, decision: Decision) -> None:
-    change = Change(
-        at=status.at,
-        reason=decision.reason.value,
-        evidence=evidence_of(status),
-        targets=list(engine.alerting.targets()),
-        payload=_payload(engine, episode, status, ended_at=None),
-    )
-    episode_rows.fire(connection, episode, change)
+    change = _change(engine, episode, status, decision, ended=False)
+    episode_id = episode_rows.fire(connection, episode, change)
+    enrol(engine, connection, {episode_id: episode.labels}, status.at)
     log.warning("alert %s fires: %s", episode.dedup_key, status.reason)
 
 
 def _resolve(engine: Deps, connection: Connection, episode: Episode, status: Status, decision: Decision) -> None:
-    change = Change(
-        at=status.at,
-        reason=decision.reason.value,
-        evidence=evidence_of(status),
-        targets=[name for name, config in engine.alerting.targets().items() if config.send_resolved],
-        payload=_payload(engine, episode, status, ended_at=status.at),
-    )
-    episode_rows.resolve(connection, episode, change)
+    change = _change(engine, episode, status, decision, ended=True)
+    group_rows.touch(connection, [episode_rows.resolve(connection, episode, change)], status.at)
     log.warning("alert %s resolved: %s", episode.dedup_key, decision.reason.value)
 
 
-def _payload(engine: Deps, episode: Episode, status: Status, ended_at: datetime | None) -> str:
-    return webhook.build_payload(
-        webhook.Notice(
-            receiver=engine.alerting.route.receiver,
-            dedup_key=episode.dedup_key,
-            labels=episode.labels,
-            annotations=_annotations(engine, episode, status, ended=ended_at is not None),
-            started_at=episode.started_at,
-            ended_at=ended_at,
-            external_url=engine.settings.public_url,
-        )
+def _change(engine: Deps, episode: Episode, status: Status, decision: Decision, *, ended: bool) -> Change:
+    return Change(
+        status.at, decision.reason.value, evidence_of(status), _annotations(engine, episode, status, ended=ended)
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
 import httpx
 
+from sloengine.alert.notification import Notification, Told
 from sloengine.errors import DeliveryError
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -18,49 +17,34 @@ RETRY_AFTER_MAX_S = 3600.0
 """A receiver that asks for more would silence a page for good."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One alert that begins (``ended_at`` None) or ends."""
-
-    receiver: str
-    dedup_key: str
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    started_at: datetime
-    ended_at: datetime | None
-    external_url: str
-
-    @property
-    def status(self) -> str:
-        return "resolved" if self.ended_at else "firing"
-
-
-def build_payload(notice: Notice) -> str:
-    """The notice as Alertmanager would send it; the group is the episode."""
-    labels, annotations = dict(notice.labels), dict(notice.annotations)
-    alert = {
-        "status": notice.status,
-        "labels": labels,
-        "annotations": annotations,
-        "startsAt": notice.started_at.isoformat(),
-        "endsAt": notice.ended_at.isoformat() if notice.ended_at else NEVER,
-        "generatorURL": annotations.get("console", notice.external_url),
-        "fingerprint": notice.dedup_key,
-    }
+def build_payload(notification: Notification) -> str:
+    """As Alertmanager would send it."""
     return json.dumps(
         {
             "version": "4",
-            "groupKey": notice.dedup_key,
-            "truncatedAlerts": 0,
-            "status": notice.status,
-            "receiver": notice.receiver,
-            "groupLabels": labels,
-            "commonLabels": labels,
-            "commonAnnotations": annotations,
-            "externalURL": notice.external_url,
-            "alerts": [alert],
+            "groupKey": notification.group_key,
+            "truncatedAlerts": notification.truncated,
+            "status": notification.status,
+            "receiver": notification.receiver,
+            "groupLabels": dict(notification.group_labels),
+            "commonLabels": notification.common_labels,
+            "commonAnnotations": notification.common_annotations,
+            "externalURL": notification.external_url,
+            "alerts": [_alert(told, notification.external_url) for told in notification.alerts],
         }
     )
+
+
+def _alert(told: Told, external_url: str) -> dict[str, object]:
+    return {
+        "status": told.status,
+        "labels": dict(told.labels),
+        "annotations": dict(told.annotations),
+        "startsAt": told.started_at.isoformat(),
+        "endsAt": told.ended_at.isoformat() if told.ended_at else NEVER,
+        "generatorURL": told.annotations.get("console", external_url),
+        "fingerprint": told.dedup_key,
+    }
 
 
 def send(client: httpx.Client, url: str, payload: str, idempotency_key: str) -> None:

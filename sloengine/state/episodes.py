@@ -1,9 +1,9 @@
-"""Alert episodes in the database. A transition and its outbox rows are one transaction: neither exists without the other."""
+"""Alert episodes in the database. A transition and the calls that it asks for are one transaction: there is never one alone."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from sloengine.alert.episodes import Episode, EpisodeState
+from sloengine.alert.notification import Told
 from sloengine.model import Severity
-from sloengine.state.tables import episodes, outbox, transitions
+from sloengine.state.groups import told_of
+from sloengine.state.outbox import Message, queue
+from sloengine.state.tables import episodes, transitions
 from sloengine.times import utc
 
 
@@ -37,19 +40,19 @@ def _episode(row: Mapping[Any, Any]) -> Episode:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Why an episode begins or ends now, on what numbers, and who is told what."""
+    """Why an episode begins or ends now, on what numbers, and what people are told."""
 
     at: datetime
     reason: str
     evidence: Mapping[str, object]
-    targets: Sequence[str]
-    payload: str
+    annotations: Mapping[str, str]
+    """What people are told of it."""
     calls: Mapping[str, str] = field(default_factory=dict)
     """Hooks that are called beside, each with its own body."""
 
 
-def fire(connection: Connection, episode: Episode, change: Change) -> None:
-    """Begin an episode and queue its notifications."""
+def fire(connection: Connection, episode: Episode, change: Change) -> int:
+    """Begin an episode and queue its calls; its id."""
     values = {
         "identity": episode.identity,
         "number": episode.number,
@@ -58,16 +61,24 @@ def fire(connection: Connection, episode: Episode, change: Change) -> None:
         "state": EpisodeState.FIRING.value,
         "started_at": episode.started_at,
         "last_bad_at": episode.last_bad_at,
+        "annotations": json.dumps(dict(change.annotations)),
     }
     episode_id = connection.execute(episodes.insert().values(values).returning(episodes.c.id)).scalar_one()
     _transition(connection, episode_id, episode.dedup_key, ("none", "firing"), change)
+    return int(episode_id)
 
 
-def resolve(connection: Connection, episode: Episode, change: Change) -> None:
-    """End an episode and queue its resolve."""
-    ended = {"state": EpisodeState.RESOLVED.value, "resolved_at": change.at}
+def resolve(connection: Connection, episode: Episode, change: Change) -> int:
+    """End an episode; its id."""
+    ended = {
+        "state": EpisodeState.RESOLVED.value,
+        "resolved_at": change.at,
+        "annotations": json.dumps(dict(change.annotations)),
+    }
     found = connection.execute(episodes.update().where(_is(episode)).values(ended).returning(episodes.c.id))
-    _transition(connection, found.scalar_one(), episode.dedup_key, ("firing", "resolved"), change)
+    episode_id = int(found.scalar_one())
+    _transition(connection, episode_id, episode.dedup_key, ("firing", "resolved"), change)
+    return episode_id
 
 
 def _is(episode: Episode) -> ColumnElement[bool]:
@@ -92,20 +103,11 @@ def _transition(
         "exported": 0,
     }
     transition_id = connection.execute(transitions.insert().values(values).returning(transitions.c.id)).scalar_one()
-    for target, payload in {**dict.fromkeys(change.targets, change.payload), **change.calls}.items():
-        connection.execute(
-            outbox.insert().values(
-                episode_id=episode_id,
-                transition_id=transition_id,
-                target=target,
-                # One key per episode, event and target: a repeated request is recognised, wherever it was repeated.
-                idempotency_key=f"{dedup_key}:{states[1]}:{target}",
-                payload=payload,
-                status="pending",
-                attempts=0,
-                not_before=change.at,
-            )
-        )
+    for target, payload in change.calls.items():
+        # One key per episode, event and target: a repeated request is recognised, wherever it was repeated.
+        key = f"{dedup_key}:{states[1]}:{target}"
+        message = Message(f"episode:{episode_id}", target, key, payload, about=(episode_id, transition_id))
+        queue(connection, message, change.at)
 
 
 def unexported(connection: Connection, limit: int = 1000) -> list[dict[str, Any]]:
@@ -123,6 +125,12 @@ def unexported(connection: Connection, limit: int = 1000) -> list[dict[str, Any]
 
 def mark_exported(connection: Connection, ids: Iterable[int]) -> None:
     connection.execute(transitions.update().where(transitions.c.id.in_(list(ids))).values(exported=1))
+
+
+def firing(connection: Connection) -> dict[int, Told]:
+    """Everything that fires by its id, oldest first."""
+    asked = select(episodes).where(episodes.c.state == EpisodeState.FIRING.value).order_by(episodes.c.id)
+    return {row["id"]: told_of(row) for row in connection.execute(asked).mappings()}
 
 
 def firing_labels(connection: Connection) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The outbox: what must still be sent, claimed by one sender at a time, in order per episode and target."""
+"""The outbox: what must still be sent, claimed by one sender at a time, in order per subject and target."""
 
 from __future__ import annotations
 
@@ -8,6 +8,38 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from sloengine.state.tables import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be sent."""
+
+    subject: str
+    """What it is about: ``group:<id>`` or ``episode:<id>``. Of the same subject a target gets one after the other."""
+    target: str
+    idempotency_key: str
+    payload: str
+    urgent: bool = False
+    about: tuple[int, int] | None = None
+    """Ids of the episode and the transition that ask for a call."""
+
+
+def queue(connection: Connection, message: Message, now: datetime) -> None:
+    episode_id, transition_id = message.about or (None, None)
+    connection.execute(
+        outbox.insert().values(
+            episode_id=episode_id,
+            transition_id=transition_id,
+            subject=message.subject,
+            urgent=message.urgent,
+            target=message.target,
+            idempotency_key=message.idempotency_key,
+            payload=message.payload,
+            status="pending",
+            attempts=0,
+            not_before=now,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +56,15 @@ class Due:
 def claim(connection: Connection, now: datetime, ttl: timedelta, limit: int = 20) -> list[Due]:
     """Take due notifications for ``ttl``. A claim that runs out (its sender was killed) is claimable again.
 
-    Only the oldest unsent notification of an episode and target is ever due: a resolve can't overtake its trigger.
+    Only the oldest unsent one of a subject and target is ever due: a resolve can't overtake its trigger. Urgent ones come first.
     """
     unsent = outbox.c.status.in_(("pending", "claimed"))
-    heads = select(func.min(outbox.c.id)).where(unsent).group_by(outbox.c.episode_id, outbox.c.target)
+    heads = select(func.min(outbox.c.id)).where(unsent).group_by(outbox.c.subject, outbox.c.target)
     free = (outbox.c.status == "pending") | (outbox.c.claimed_until <= now)
     rows = connection.execute(
         select(outbox)
         .where(outbox.c.id.in_(heads) & free & (outbox.c.not_before <= now))
-        .order_by(outbox.c.id)
+        .order_by(outbox.c.urgent.desc(), outbox.c.id)
         .limit(limit)
     ).mappings()
     due = [Due(r["id"], r["target"], r["idempotency_key"], r["payload"], r["attempts"]) for r in rows]

@@ -1,8 +1,20 @@
-"""The state that must not be lost: alert episodes, their transitions, the outbox, leases, watermarks."""
+"""The state that must not be lost: alert episodes, their transitions, groups, silences, the outbox, leases, watermarks."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Float, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 metadata = MetaData()
 
@@ -18,6 +30,10 @@ episodes = Table(
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("last_bad_at", DateTime(timezone=True), nullable=False),
     Column("resolved_at", DateTime(timezone=True)),
+    # Of an alert that others raise: it ends then, if they don't say again that it fires.
+    Column("ends_at", DateTime(timezone=True), index=True),
+    # What people are told of it, as known when it last changed.
+    Column("annotations", Text, nullable=False, default="{}"),
     # The database, not the code, refuses a second incident for the same episode.
     UniqueConstraint("identity", "number"),
 )
@@ -35,12 +51,56 @@ transitions = Table(
     Column("exported", Integer, nullable=False, default=0),
 )
 
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("receiver", String(100), nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("labels", Text, nullable=False),
+    # GroupState as JSON: what was told, and when.
+    Column("state", Text, nullable=False),
+    # Notifications so far.
+    Column("told", Integer, nullable=False),
+    # None: nothing is in it.
+    Column("look_at", DateTime(timezone=True), index=True),
+    UniqueConstraint("receiver", "key_hash"),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("group_id", Integer, ForeignKey("groups.id"), primary_key=True),
+    Column("episode_id", Integer, ForeignKey("episodes.id"), primary_key=True, index=True),
+    # False: the routing no longer sends it here; its resolve may still be owed.
+    Column("routed", Boolean, nullable=False),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expired_by", Text),
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("episode_id", Integer, ForeignKey("episodes.id"), nullable=False),
-    Column("transition_id", Integer, ForeignKey("transitions.id"), nullable=False),
+    # A call that a transition asks for names both; a notification of a group neither.
+    Column("episode_id", Integer, ForeignKey("episodes.id")),
+    Column("transition_id", Integer, ForeignKey("transitions.id")),
+    # The group or episode that it is about: what is about the same goes to a target in order.
+    Column("subject", String(100), nullable=False),
+    # Of a safety route: sent before all others.
+    Column("urgent", Boolean, nullable=False, default=False),
     Column("target", String(200), nullable=False),
     Column("idempotency_key", String(200), nullable=False, unique=True),
     Column("payload", Text, nullable=False),

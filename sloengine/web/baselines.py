@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sloengine.errors import StoreError
 from sloengine.tools.drift_baseline import Handed, Pin
 from sloengine.tools.outcome import FOUND, WRONG_USE, Outcome
+from sloengine.web.bearer import NEEDED, admits
 
 Monitor = Annotated[str, Path(max_length=256)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
@@ -99,10 +99,5 @@ def _plain(value: Any) -> Any:
 
 
 def _check(authorization: str, token: str | None) -> None:
-    if token is None:
-        return
-    scheme, _, shown = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(shown.strip().encode(), token.encode()):
-        raise HTTPException(
-            401, "a bearer token is needed: Authorization: Bearer ...", headers={"WWW-Authenticate": "Bearer"}
-        )
+    if not admits(authorization, token):
+        raise HTTPException(401, NEEDED, headers={"WWW-Authenticate": "Bearer"})

@@ -1,6 +1,5 @@
 """``POST /api/v1/labels``: what predictions should have been, from people and labelling tools."""
 
-import hmac
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from sloengine.labels.bodies import LABELS_MAX, BadBodyError, TooManyError, read_array, read_lines
 from sloengine.labels.items import BadLabel, Label
 from sloengine.labels.rows import COLUMNS, TABLE, rows
+from sloengine.web.bearer import NEEDED, admits
 
 log = logging.getLogger("sloengine.web")
 
@@ -102,11 +102,8 @@ def router(
 
 
 def _check(headers: Mapping[str, str], token: str | None) -> None:
-    if token is None:
-        return
-    scheme, _, shown = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(shown.strip().encode(), token.encode()):
-        raise _RefusedError(401, "a bearer token is needed: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"})
+    if not admits(headers.get("authorization", ""), token):
+        raise _RefusedError(401, NEEDED, {"WWW-Authenticate": "Bearer"})
 
 
 def _is_lines(headers: Mapping[str, str]) -> bool:

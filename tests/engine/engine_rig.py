@@ -245,10 +245,12 @@ class Rig:
     def engine(self, holder: str = "engine-1") -> jobs.Deps:
         """Another engine on the same state, store and clock: what a restart or a second replica is."""
         target = {"name": "on-call", "webhook_configs": [{"url": self.pager.url}]}
+        # Each alert is told at once and by itself.
+        route = {"receiver": "on-call", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
         deps = jobs.Deps(
             settings=self.settings,
             catalogue=self.catalogue,
-            alerting=Alerting.model_validate({"route": {"receiver": "on-call"}, "receivers": [target]}),
+            alerting=Alerting.model_validate({"route": route, "receivers": [target]}),
             store=Store(self.settings.store),
             state=open_database(self.settings.state_url),
             http=httpx.Client(timeout=self.settings.engine.delivery_timeout_s),

@@ -43,19 +43,22 @@ def _episode(identity: str = "a", number: int = 1) -> Episode:
     return Episode(identity, number, Severity.PAGE, {"slo": identity}, EpisodeState.FIRING, NOW, NOW)
 
 
-def _change(*targets: str, at: datetime = NOW) -> Change:
-    return Change(at, "because", {"n": 1}, targets or (TARGET,), "{}")
+CHANGE = Change(NOW, "because", {"n": 1}, {"summary": "a"})
 
 
-def _fire(state: Engine, *names: str, targets: tuple[str, ...] = ()) -> None:
+def _fire(state: Engine, *names: str, targets: tuple[str, ...] = (TARGET,)) -> None:
+    for name in names:
+        _queue(state, name, "firing", targets)
+
+
+def _resolve(state: Engine, name: str, targets: tuple[str, ...] = (TARGET,)) -> None:
+    _queue(state, name, "resolved", targets)
+
+
+def _queue(state: Engine, name: str, what: str, targets: tuple[str, ...]) -> None:
     with transaction(state) as connection:
-        for name in names:
-            episode_rows.fire(connection, _episode(name), _change(*targets))
-
-
-def _resolve(state: Engine, name: str, targets: tuple[str, ...] = ()) -> None:
-    with transaction(state) as connection:
-        episode_rows.resolve(connection, _episode(name), _change(*targets))
+        for target in targets:
+            outbox.queue(connection, outbox.Message(name, target, f"{name}-1:{what}:{target}", "{}"), NOW)
 
 
 def _claim(state: Engine, now: datetime = NOW, limit: int = 20) -> list[outbox.Due]:
@@ -151,17 +154,19 @@ def test_many_senders_at_once_claim_each_notification_once(state: Engine) -> Non
 
 
 def test_the_database_refuses_a_second_episode_of_the_same_number(state: Engine) -> None:
-    _fire(state, "a")
+    with transaction(state) as connection:
+        episode_rows.fire(connection, _episode("a"), CHANGE)
     with pytest.raises(IntegrityError), transaction(state) as connection:
-        episode_rows.fire(connection, _episode("a"), _change())
-    assert _counts(state) == {"pending": 1}
+        outbox.queue(connection, outbox.Message("a", TARGET, "a-1:firing", "{}"), NOW)
+        episode_rows.fire(connection, _episode("a"), CHANGE)
+    assert _counts(state) == {}, "what was queued with it is not there either"
 
 
 def test_the_newest_episode_of_an_identity_is_the_one_that_counts(state: Engine) -> None:
-    _fire(state, "a")
-    _resolve(state, "a")
     with transaction(state) as connection:
-        episode_rows.fire(connection, _episode("a", 2), _change())
+        episode_rows.fire(connection, _episode("a"), CHANGE)
+        episode_rows.resolve(connection, _episode("a"), CHANGE)
+        episode_rows.fire(connection, _episode("a", 2), CHANGE)
         found = episode_rows.latest(connection)
     assert {k: (e.number, e.state) for k, e in found.items()} == {"a": (2, EpisodeState.FIRING)}
 

@@ -13,21 +13,23 @@ from pathlib import Path
 import httpx
 import pytest
 
+from sloengine.alert.notification import Notification, Told
 from sloengine.errors import DeliveryError
-from sloengine.notify.webhook import NEVER, Notice, build_payload, send
+from sloengine.notify.webhook import NEVER, build_payload, send
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BEGAN, ENDED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
 
 
-def notice(ended_at: datetime | None = None, **annotations: str) -> Notice:
-    return Notice(
+def notice(ended_at: datetime | None = None, **annotations: str) -> Notification:
+    labels = {"alertname": "ErrorBudgetBurn", "severity": "page", "slo": "digits-success", "region": "eu-north"}
+    summary = {"summary": "Digits answered: burning 30.0x", **annotations}
+    return Notification(
         receiver="on-call",
-        dedup_key="sloengine-0123456789abcdef0123-4",
-        labels={"alertname": "ErrorBudgetBurn", "severity": "page", "slo": "digits-success", "region": "eu-north"},
-        annotations={"summary": "Digits answered: burning 30.0x", **annotations},
-        started_at=BEGAN,
-        ended_at=ended_at,
+        group_key='{}:{region="eu-north"}',
+        dedup_key="sloengine-group-0123456789abcdef0123-4",
+        group_labels={"region": "eu-north"},
+        alerts=(Told("sloengine-0123456789abcdef0123-4", labels, summary, BEGAN, ended_at),),
         external_url="http://console:8080",
     )
 
