@@ -125,7 +125,8 @@ def run(settings: Settings) -> None:
     jobs.begin(deps, clock())
     schedule = Schedule()
     schedule.every(settings.engine.tick_s, "tick", lambda: _tick(deps))
-    schedule.every(1.0, "deliver", lambda: _deliver(deps))
+    couriers = jobs.Couriers(deps)
+    schedule.every(1.0, "deliver", lambda: _deliver(couriers))
     schedule.every(RELOAD_EVERY_S, "reload", lambda: jobs.reload(deps, clock()))
     if deps.catalogue.monitors:
         schedule.every(max(DRIFT_EVERY_S, settings.engine.tick_s), "drift", lambda: _watch(deps))
@@ -134,6 +135,7 @@ def run(settings: Settings) -> None:
         serve(settings, web_app(deps))
     finally:
         schedule.stop()
+        couriers.stop()
         deps.store.close()
         deps.http.close()
         deps.state.dispose()
@@ -163,9 +165,9 @@ def _watch(deps: jobs.Deps) -> None:
         log.error("drift could not be looked at: %s", error)
 
 
-def _deliver(deps: jobs.Deps) -> None:
+def _deliver(couriers: jobs.Couriers) -> None:
     try:
-        jobs.deliver(deps)
+        couriers.turn()
     except SloengineError as error:
         log.error("delivery failed: %s", error)
 

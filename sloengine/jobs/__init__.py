@@ -5,7 +5,7 @@ Stages know ``model`` and never each other; they meet here.
 
 from sloengine.jobs.accept import accept
 from sloengine.jobs.alerts_now import alerts_now
-from sloengine.jobs.deliver import deliver
+from sloengine.jobs.deliver import Couriers, deliver
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.drift import watch
 from sloengine.jobs.evaluate import evaluate
@@ -17,6 +17,7 @@ from sloengine.jobs.tick import tick
 from sloengine.jobs.transition import transition
 
 __all__ = [
+    "Couriers",
     "Deps",
     "accept",
     "alerts_now",

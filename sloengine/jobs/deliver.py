@@ -1,9 +1,12 @@
-"""Deliver: queue what groups are to be told by now, and send what the outbox holds."""
+"""Deliver: queue what groups are to be told by now, and send what the outbox holds, each target for itself."""
 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 from sloengine.actions.hooks import PREFIX as HOOK
 from sloengine.errors import DeliveryError
@@ -15,27 +18,80 @@ from sloengine.notify import webhook
 from sloengine.state import outbox
 from sloengine.state.database import transaction
 
+CLAIM_TIMES = 1.5
+"""Claims last this many times as long as a request may take."""
+COURIERS = 64
+"""Targets that are sent to at once."""
 log = logging.getLogger("sloengine.jobs")
 
 
 def deliver(engine: Deps) -> int:
-    """Tell and send what is due; number delivered. A crash between sending and marking repeats the request with the same key."""
+    """Tell and send what is due, one target after the other; number delivered."""
+    return sum(_drain(engine, target) for target in due_targets(engine))
+
+
+def due_targets(engine: Deps) -> list[str]:
+    """Queue what is to be told by now; targets that something is due to, those of safety routes first."""
     now = engine.clock()
     expire(engine, now)
     tell(engine, now)
-    timeout = engine.settings.engine.delivery_timeout_s
     with transaction(engine.state) as connection:
-        due = outbox.claim(connection, engine.clock(), timedelta(seconds=1.5 * timeout), limit=1)
+        return outbox.due_targets(connection, now)
+
+
+class Couriers:
+    """Sends to each target by a thread of its own: one that hangs holds up no other."""
+
+    def __init__(self, engine: Deps) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(COURIERS, thread_name_prefix="courier")
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+
+    def turn(self) -> None:
+        """Send out whoever has something to bring and is not on the way."""
+        for target in due_targets(self._engine):
+            with self._lock:
+                if target in self._busy:
+                    continue
+                self._busy.add(target)
+            self._threads.submit(self._run, target)
+
+    def _run(self, target: str) -> None:
+        try:
+            _drain(self._engine, target)
+        except Exception:
+            # Whatever it was, the claim runs out and the next turn tries again.
+            log.exception("sending to %s failed", target)
+        finally:
+            with self._lock:
+                self._busy.discard(target)
+
+    def stop(self) -> None:
+        """Wait for requests that are under way; begin no others."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _drain(engine: Deps, target: str) -> int:
+    """Send what is due to one target; number delivered. A crash between sending and marking repeats a request by its key."""
     sent = 0
-    while due:
-        for item in due:
-            sent += _deliver_one(engine, item)
-        with transaction(engine.state) as connection:
-            due = outbox.claim(connection, engine.clock(), timedelta(seconds=1.5 * timeout), limit=1)
+    while item := _claimed(engine, target, engine.clock()):
+        claimed_at = time.monotonic()
+        sent += _deliver_one(engine, item, claimed_at)
     return sent
 
 
-def _deliver_one(engine: Deps, item: outbox.Due) -> int:
+def _claimed(engine: Deps, target: str, now: datetime) -> outbox.Due | None:
+    ttl = timedelta(seconds=CLAIM_TIMES * engine.settings.engine.delivery_timeout_s)
+    with transaction(engine.state) as connection:
+        return next(iter(outbox.claim(connection, now, ttl, limit=1, target=target)), None)
+
+
+def _deliver_one(engine: Deps, item: outbox.Due, claimed_at: float) -> int:
+    # Whoever was stopped since it claimed may have been overtaken: the trigger that it holds must not follow its resolve.
+    if time.monotonic() - claimed_at > (CLAIM_TIMES - 1) * engine.settings.engine.delivery_timeout_s:
+        log.warning("notification %s is left to whoever claims it next: this engine stood still", item.idempotency_key)
+        return 0
     try:
         if item.target.startswith(HOOK):
             act(engine, item)

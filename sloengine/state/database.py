@@ -69,7 +69,8 @@ def set_watermark(connection: Connection, name: str, at: datetime) -> None:
 
 def take_lease(connection: Connection, name: str, holder: str, now: datetime, ttl: timedelta) -> int | None:
     """The fencing token if ``holder`` has the lease until ``now + ttl``; None while another holds it."""
-    row = connection.execute(select(leases).where(leases.c.name == name)).mappings().first()
+    # Locked, where the database locks rows: two engines that find it run out at once must not both take it.
+    row = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).mappings().first()
     if row is None:
         connection.execute(leases.insert().values(name=name, holder=holder, token=1, expires_at=now + ttl))
         return 1

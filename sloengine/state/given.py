@@ -18,6 +18,11 @@ MANY = 500
 """Values in one statement: SQLite holds no more than some thousand parameters."""
 
 
+_KNOWN = select(
+    episodes.c.id, episodes.c.identity, episodes.c.number, episodes.c.state, episodes.c.started_at, episodes.c.ends_at
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The newest episode of an identity."""
@@ -47,7 +52,7 @@ def known(connection: Connection, identities: Collection[str]) -> dict[str, Know
     found = {}
     for part in _parts(sorted(identities)):
         newest = select(func.max(episodes.c.id)).where(episodes.c.identity.in_(part)).group_by(episodes.c.identity)
-        for row in connection.execute(select(episodes).where(episodes.c.id.in_(newest))).mappings():
+        for row in connection.execute(_KNOWN.where(episodes.c.id.in_(newest))).mappings():
             found[row["identity"]] = Known(
                 row["id"],
                 row["number"],

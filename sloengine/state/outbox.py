@@ -53,20 +53,16 @@ class Due:
     attempts: int
 
 
-def claim(connection: Connection, now: datetime, ttl: timedelta, limit: int = 20) -> list[Due]:
-    """Take due notifications for ``ttl``. A claim that runs out (its sender was killed) is claimable again.
+def claim(
+    connection: Connection, now: datetime, ttl: timedelta, limit: int = 20, target: str | None = None
+) -> list[Due]:
+    """Take due notifications, of one target or any, for ``ttl``. A claim that runs out, its sender killed, is claimable again.
 
     Only the oldest unsent one of a subject and target is ever due: a resolve can't overtake its trigger. Urgent ones come first.
     """
-    unsent = outbox.c.status.in_(("pending", "claimed"))
-    heads = select(func.min(outbox.c.id)).where(unsent).group_by(outbox.c.subject, outbox.c.target)
-    free = (outbox.c.status == "pending") | (outbox.c.claimed_until <= now)
-    rows = connection.execute(
-        select(outbox)
-        .where(outbox.c.id.in_(heads) & free & (outbox.c.not_before <= now))
-        .order_by(outbox.c.urgent.desc(), outbox.c.id)
-        .limit(limit)
-    ).mappings()
+    asked = select(outbox).where(_due(now, target)).order_by(outbox.c.urgent.desc(), outbox.c.id).limit(limit)
+    # Of two engines that ask at once the second gets what the first leaves.
+    rows = connection.execute(asked.with_for_update(skip_locked=True)).mappings()
     due = [Due(r["id"], r["target"], r["idempotency_key"], r["payload"], r["attempts"]) for r in rows]
     connection.execute(
         outbox.update()
@@ -74,6 +70,20 @@ def claim(connection: Connection, now: datetime, ttl: timedelta, limit: int = 20
         .values(status="claimed", claimed_until=now + ttl, attempts=outbox.c.attempts + 1)
     )
     return due
+
+
+def due_targets(connection: Connection, now: datetime) -> list[str]:
+    """Targets that something is due to, those of urgent ones first."""
+    asked = select(outbox.c.target).where(_due(now)).group_by(outbox.c.target)
+    return list(connection.execute(asked.order_by(func.max(outbox.c.urgent).desc(), func.min(outbox.c.id))).scalars())
+
+
+def _due(now: datetime, target: str | None = None) -> ColumnElement[bool]:
+    unsent = outbox.c.status.in_(("pending", "claimed"))
+    mine = unsent if target is None else unsent & (outbox.c.target == target)
+    heads = select(func.min(outbox.c.id)).where(mine).group_by(outbox.c.subject, outbox.c.target)
+    free = (outbox.c.status == "pending") | (outbox.c.claimed_until <= now)
+    return outbox.c.id.in_(heads) & free & (outbox.c.not_before <= now)
 
 
 def _mine(due: Due) -> ColumnElement[bool]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 
 import httpx
@@ -216,6 +218,7 @@ def _run(engine: jobs.Deps, now: datetime) -> None:
 class Answer:
     code: int
     headers: dict[str, str]
+    after_s: float = 0.0
 
 
 class Target:
@@ -231,6 +234,7 @@ class Target:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 target.keys.append(self.headers["Idempotency-Key"])
                 answer = left.pop(0) if left else Answer(200, {})
+                time.sleep(answer.after_s)
                 self.send_response(answer.code)
                 for name, value in {"Content-Length": "0", **answer.headers}.items():
                     self.send_header(name, value)
@@ -251,14 +255,15 @@ class Target:
 class Sender:
     """Deps that can only deliver."""
 
-    def __init__(self, state: Engine, target: Target) -> None:
-        receiver = {"name": "on-call", "webhook_configs": [{"url": target.url}]}
+    def __init__(self, state: Engine, target: Target, more: Mapping[str, Target] | None = None) -> None:
+        named = {"on-call": target, **(more or {})}
+        receivers = [{"name": name, "webhook_configs": [{"url": one.url}]} for name, one in named.items()]
         settings = Settings(engine=EngineSection(delivery_timeout_s=2))
         self.clock = Clock(NOW)
         self.deps = jobs.Deps(
             settings=settings,
             catalogue=Catalogue((), ()),
-            alerting=Alerting.model_validate({"route": {"receiver": "on-call"}, "receivers": [receiver]}),
+            alerting=Alerting.model_validate({"route": {"receiver": "on-call"}, "receivers": receivers}),
             store=Store(settings.store),
             state=state,
             http=httpx.Client(timeout=2),
@@ -332,3 +337,40 @@ def test_a_target_that_left_the_configuration_is_given_up_and_blocks_nobody(
     engine.deliver_at(0)
     assert _counts(state) == {"dead": 1, "sent": 1}
     assert target.keys == [f"b-1:firing:{TARGET}"]
+
+
+def test_a_target_that_hangs_holds_up_no_other(tmp_path: Path, state: Engine) -> None:
+    hanging, quick = Target(Answer(200, {}, after_s=3.0)), Target()
+    sender = Sender(state, quick, {"hanging": hanging, "quick": quick})
+    couriers = jobs.Couriers(sender.deps)
+    _fire(state, *(f"h{n}" for n in range(3)), targets=("hanging/0",))
+    _fire(state, *(f"q{n}" for n in range(20)), targets=("quick/0",))
+    began = time.monotonic()
+    couriers.turn()
+    while len(quick.keys) < 20:
+        assert time.monotonic() - began < 2.0, "before the first answer of the other"
+        time.sleep(0.01)
+    _fire(state, "later", targets=("quick/0",))
+    couriers.turn()
+    while len(quick.keys) < 21:
+        assert time.monotonic() - began < 2.5, "also in a later turn"
+        time.sleep(0.01)
+    couriers.stop()
+    sender.deps.http.close()
+    hanging.close()
+    quick.close()
+
+
+@answering("sender", [[]], indirect=True)
+def test_who_stood_still_past_its_claim_sends_nothing(
+    state: Engine, sender: tuple[Sender, Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trigger would reach the target after the resolve that another engine has sent meanwhile."""
+    engine, target = sender
+    _fire(state, "a")
+    ticking = iter([0.0, 60.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("sloengine.jobs.deliver").time, "monotonic", lambda: next(ticking, 60.0))
+        assert engine.deliver_at(0) == 0
+    assert target.keys == []
+    assert [engine.deliver_at(second) for second in (1, 3)] == [0, 1]
