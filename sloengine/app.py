@@ -127,7 +127,7 @@ def run(settings: Settings) -> None:
     schedule.every(settings.engine.tick_s, "tick", lambda: _tick(deps))
     couriers = jobs.Couriers(deps)
     schedule.every(1.0, "deliver", lambda: _deliver(couriers))
-    schedule.every(RELOAD_EVERY_S, "reload", lambda: jobs.reload(deps, clock()))
+    schedule.every(RELOAD_EVERY_S, "reload", lambda: _reload(deps))
     if deps.catalogue.monitors:
         schedule.every(max(DRIFT_EVERY_S, settings.engine.tick_s), "drift", lambda: _watch(deps))
     schedule.start()
@@ -170,6 +170,13 @@ def _deliver(couriers: jobs.Couriers) -> None:
         couriers.turn()
     except SloengineError as error:
         log.error("delivery failed: %s", error)
+
+
+def _reload(deps: jobs.Deps) -> None:
+    try:
+        jobs.reload(deps, clock())
+    except SloengineError as error:
+        log.error("the routing could not be taken up: %s", error)
 
 
 def web_app(deps: jobs.Deps) -> FastAPI:

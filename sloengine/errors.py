@@ -44,6 +44,10 @@ class StoreError(SloengineError):
     """ClickHouse answered with an error."""
 
 
+class StateError(SloengineError):
+    """The database of what must not be lost did not do what it was asked; nothing of it was done."""
+
+
 class StoreUnavailable(StoreError):
     """ClickHouse did not answer."""
 

@@ -14,7 +14,7 @@ from sloengine.jobs.enrol import enrol
 from sloengine.model import Severity
 from sloengine.state import given as given_rows
 from sloengine.state import groups as group_rows
-from sloengine.state.database import transaction
+from sloengine.state.database import one_at_a_time, transaction
 from sloengine.state.given import Begun, Known
 
 RAISED, ENDED, SILENT = "raised by a client", "ended by its client", "its client does not raise it any more"
@@ -29,6 +29,7 @@ def accept(engine: Deps, alerts: Sequence[Given], now: datetime) -> None:
     """
     newest = {identity_of(one.labels): one for one in alerts}
     with transaction(engine.state) as connection:
+        one_at_a_time(connection)
         known = given_rows.known(connection, newest)
         begun = [
             _begun(identity, one, known.get(identity))
@@ -45,6 +46,7 @@ def accept(engine: Deps, alerts: Sequence[Given], now: datetime) -> None:
 def expire(engine: Deps, now: datetime) -> int:
     """End what nobody raises any more; how many. A client that was killed would leave its alerts firing for ever."""
     with transaction(engine.state) as connection:
+        one_at_a_time(connection)
         over = given_rows.overdue(connection, now)
         _end(connection, over, SILENT, now)
     return len(over)

@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 from sloengine.alert.routes import groups_of
 from sloengine.jobs.deps import Deps
 from sloengine.state import groups as group_rows
-from sloengine.state.database import take_lease
+from sloengine.state.database import ENGINE, take_lease
 
 
 def leads(engine: Deps, connection: Connection, now: datetime) -> bool:
     """Whether this engine may begin and end alerts now: of several on one state one does."""
     settings = engine.settings.engine
     ttl = timedelta(seconds=settings.lease_s or max(5.0, 1.5 * settings.tick_s))
-    return take_lease(connection, "engine", engine.holder, now, ttl) is not None
+    return take_lease(connection, ENGINE, engine.holder, now, ttl) is not None
 
 
 def enrol(engine: Deps, connection: Connection, begun: Mapping[int, Mapping[str, str]], now: datetime) -> None:

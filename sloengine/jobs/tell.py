@@ -31,9 +31,10 @@ REROUTED = Mute(MuteKind.REROUTED, "", "the routing sends it elsewhere by now")
 def tell(engine: Deps, now: datetime) -> int:
     """Notifications queued. One transaction: what a group was told and what is queued for it agree, also after a kill -9."""
     with transaction(engine.state) as connection:
-        due = group_rows.due(connection, now)
-        if not due or not leads(engine, connection, now):
+        if not group_rows.any_due(connection, now) or not leads(engine, connection, now):
             return 0
+        # Read once the lease is held: another engine may have told them until then.
+        due = group_rows.due(connection, now)
         members = group_rows.members_of(connection, [group.id for group in due])
         turn = Turn(engine, connection, quiet_now(engine, connection, now), now)
         return sum([turn.look(group, members[group.id]) for group in due])

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from sloengine.errors import StateError
 from sloengine.state.tables import leases, watermarks
 from sloengine.times import utc
+
+ENGINE = "engine"
+"""The lease of whoever begins and ends alerts."""
+MIGRATING = 5_105_105
+"""Number of the lock that migrations hold; ours alone."""
+STILL_MAX_MS = 10_000
+"""How long an engine may do nothing within a transaction, where the database can tell."""
 
 
 def open_database(url: str) -> Engine:
@@ -22,15 +31,41 @@ def open_database(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30} if parsed.get_backend_name() == "sqlite" else {})
+    engine = create_engine(url, connect_args=_connecting(parsed.get_backend_name()))
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Replicas that start together would all create the same tables.
+            connection.execute(select(func.pg_advisory_xact_lock(MIGRATING)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        _prepare_lease(connection)
     return engine
+
+
+def _prepare_lease(connection: Connection) -> None:
+    """A row that can be locked before anybody has had the lease."""
+    if connection.execute(select(leases).where(leases.c.name == ENGINE)).first() is None:
+        free = {"name": ENGINE, "holder": "", "token": 0, "expires_at": datetime.fromtimestamp(0, UTC)}
+        with suppress(IntegrityError), connection.begin_nested():
+            connection.execute(leases.insert().values(free))
+
+
+def one_at_a_time(connection: Connection) -> None:
+    """Wait for whoever changes alerts now, in whichever engine: episodes of one identity are numbered one after the other."""
+    connection.execute(select(leases.c.token).where(leases.c.name == ENGINE).with_for_update())
+
+
+def _connecting(backend: str) -> dict[str, object]:
+    if backend == "sqlite":
+        return {"timeout": 30}
+    # An engine that stands still within a transaction keeps its locks until the server ends its session: the others would stand
+    # still with it.
+    limit = f"-c idle_in_transaction_session_timeout={STILL_MAX_MS} -c lock_timeout={2 * STILL_MAX_MS}"
+    return {"options": limit} if backend == "postgresql" else {}
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -51,9 +86,18 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """All or nothing, also on kill -9."""
-    with engine.begin() as connection:
-        yield connection
+    """All or nothing, also on kill -9.
+
+    Raises:
+        StateError: the database is away, or has ended a transaction that took too long; nothing of it is kept.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise StateError(f"the state database: {error.orig}") from error
 
 
 def watermark(connection: Connection, name: str) -> datetime | None:

@@ -101,6 +101,10 @@ def touch(connection: Connection, episode_ids: Collection[int], now: datetime) -
         connection.execute(groups.update().where(idle).values(look_at=now))
 
 
+def any_due(connection: Connection, now: datetime) -> bool:
+    return connection.execute(select(groups.c.id).where(groups.c.look_at <= now).limit(1)).first() is not None
+
+
 def due(connection: Connection, now: datetime) -> list[Kept]:
     """Groups whose time has come, the longest overdue first."""
     asked = select(groups).where(groups.c.look_at <= now).order_by(groups.c.look_at, groups.c.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, cast, func, select
 
 from sloengine.state.tables import outbox
 
@@ -75,7 +75,11 @@ def claim(
 def due_targets(connection: Connection, now: datetime) -> list[str]:
     """Targets that something is due to, those of urgent ones first."""
     asked = select(outbox.c.target).where(_due(now)).group_by(outbox.c.target)
-    return list(connection.execute(asked.order_by(func.max(outbox.c.urgent).desc(), func.min(outbox.c.id))).scalars())
+    return list(
+        connection.execute(
+            asked.order_by(func.max(cast(outbox.c.urgent, Integer)).desc(), func.min(outbox.c.id))
+        ).scalars()
+    )
 
 
 def _due(now: datetime, target: str | None = None) -> ColumnElement[bool]:
