@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 # Tests that time what they do, or need all ports and processes for themselves: run when the others, two files at a time, have ended.
-ALONE := tests/embedded tests/collector tests/e2e
+ALONE := tests/embedded tests/collector tests/alertmanager tests/e2e
 
 .PHONY: help setup setup-system collector collector-full prometheus demo test soak drift-tables bench constraints clean
 
@@ -23,7 +23,7 @@ setup: .venv/.ready ## create .venv with everything pinned in constraints.txt
 
 setup-system: ## install the Debian packages that tests use (root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core prometheus
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core prometheus prometheus-alertmanager
 
 collector: ## build the gateway collector into .bin/ (cached; needs Go)
 	collector/build.sh

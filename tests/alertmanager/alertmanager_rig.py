@@ -117,8 +117,9 @@ class Alertmanager:
             time.sleep(0.1)
         raise AssertionError("Alertmanager was not ready after 30 s")
 
-    def post(self, path: str, content: object) -> None:
-        self.client.post(f"/api/v2/{path}", json=content).raise_for_status()
+    def post(self, path: str, content: object) -> bool:
+        """Whether it was taken: a silence that has ended before it could be asked for is not."""
+        return self.client.post(f"/api/v2/{path}", json=content).is_success
 
     def close(self) -> None:
         self.client.close()
