@@ -19,6 +19,8 @@ from sloengine.alert.notification import Told
 DROPPED_MAX = 0.1
 SCRIPTS = 1000
 UNIT_S = 1.2
+SLOWER = 2.5
+"""Where more than a tenth slipped it is tried once more at leisure."""
 MUTATED = 300
 """Scripts that are enough to see that an engine is broken."""
 
@@ -29,10 +31,15 @@ def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         reason = f"{PROGRAM} is not installed: make setup-system"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
     seed = int(setting("SLOENGINE_TEST_SEED", 1)) + request.param
-    folder = tmp_path_factory.mktemp("alertmanager")
-    return record(
-        folder, seed, int(setting("SLOENGINE_ALERT_SCRIPTS", SCRIPTS)), setting("SLOENGINE_ALERT_UNIT_S", UNIT_S)
-    )
+    unit, count = setting("SLOENGINE_ALERT_UNIT_S", UNIT_S), int(setting("SLOENGINE_ALERT_SCRIPTS", SCRIPTS))
+    found = record(tmp_path_factory.mktemp("alertmanager"), seed, count, unit)
+    if too_slow(found):
+        found = record(tmp_path_factory.mktemp("alertmanager"), seed, count, SLOWER * unit)
+    return found
+
+
+def too_slow(recording: Recording) -> bool:
+    return len(compare(recording, recording.expected).dropped) > DROPPED_MAX * len(recording.scripts)
 
 
 def said(verdict: Verdict) -> str:
@@ -46,7 +53,7 @@ def test_what_is_told_is_what_alertmanager_tells(recording: Recording) -> None:
     verdict = compare(recording, recording.expected)
     print(said(verdict))
     assert verdict.different[:3] == [], said(verdict)
-    assert len(verdict.dropped) <= DROPPED_MAX * len(recording.scripts), f"too slow a machine to tell: {said(verdict)}"
+    assert not too_slow(recording), f"too slow a machine to tell: {said(verdict)}"
     assert verdict.by_intention, "no mute met a resolve: the scripts are too tame"
 
 
