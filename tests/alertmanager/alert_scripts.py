@@ -82,7 +82,8 @@ class Expected:
 
     told: dict[Name, list[tuple[int, Heard]]] = field(default_factory=dict)
     differs: dict[Name, int] = field(default_factory=dict)
-    """When a mute met a resolve that Alertmanager swallows and that is told here: from then on the two differ by intention."""
+    """When a resolve is told here that Alertmanager swallows, because a mute met it, or the group was told as resolved while a
+    mute hid that it still fires: from then on the two differ by intention."""
     emptied: list[tuple[Name, int]] = field(default_factory=list)
 
 
@@ -193,7 +194,8 @@ class _Replay:
             if made.reason not in (Reason.WAITING, Reason.EMPTY):
                 owed = state.open - state.settled if state else frozenset()
                 spared = any(m.ended_at and m.dedup_key in muted and m.dedup_key in owed for m in members)
-                self._record(name, now, made, spared=spared)
+                owing = made.reason is Reason.ALL_RESOLVED and state is not None and not state.firing
+                self._record(name, now, made, differs=spared or owing)
             state = made.state
             if made.look_at is not None:
                 looks.add(round((made.look_at - START).total_seconds() / self._unit * THIRDS))
@@ -213,8 +215,8 @@ class _Replay:
         quiet = muting.quiet_at(self._at(now), self._silences, alerting.rules, alerts, alerting.intervals)
         return {m.dedup_key for m in members if muting.mutes_of(m.labels, group.route, quiet)}
 
-    def _record(self, name: Name, now: int, made: Step, *, spared: bool) -> None:
-        if spared:
+    def _record(self, name: Name, now: int, made: Step, *, differs: bool) -> None:
+        if differs:
             self._expected.differs.setdefault(name, now)
         if made.look_at is None:
             self._expected.emptied.append((name, now))
