@@ -46,8 +46,9 @@ test: setup ## lint, types, and the whole fast suite
 	.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore=%)
 	.venv/bin/pytest $(ALONE)
 
-soak: setup ## 50,000 random histories against the oracle, and whether it notices a broken engine (an hour)
+soak: setup ## 50,000 random histories against the oracle, 20,000 scripts of alerts against Alertmanager, broken engines noticed (two hours)
 	SLOENGINE_TEST_SEED=$${SLOENGINE_TEST_SEED:-$$RANDOM} SLOENGINE_ORACLE_HISTORIES=50000 SLOENGINE_ORACLE_MUTANTS=1 .venv/bin/pytest -v tests/engine/test_engine_oracle.py
+	SLOENGINE_TEST_SEED=$${SLOENGINE_TEST_SEED:-$$RANDOM} SLOENGINE_ALERT_ROUNDS=20 .venv/bin/pytest -v -s tests/alertmanager
 
 drift-tables: setup ## what drift detection finds, and what it calls drift by chance: docs/drift-shown.md (some minutes)
 	$(PY) -m tests.drift_tables
