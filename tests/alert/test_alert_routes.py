@@ -87,6 +87,8 @@ def test_quotes_are_gos() -> None:
         ("!~", "a|b", "c", True),
         ("=~", "a", "a\n", False),
         ("=~", ".*", "a\nb", False),
+        ("=~", "^(?:(?i)ab)$", "aB", True),
+        ("=~", "^(?:a|b)$", "b", True),
         ("=~", r"\d", "٣", False),  # a digit, and none of ASCII's
     ],
 )

@@ -63,7 +63,7 @@ def config(unit: float, url: str) -> dict[str, Any]:
                     ],
                 },
                 {
-                    "match_re": {"team": "x|y"},
+                    "match_re": {"team": "(?i)X|y"},
                     "receiver": "team",
                     "group_by": ["script", "team"],
                     "group_wait": span(1 + third),
