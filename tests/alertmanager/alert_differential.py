@@ -84,7 +84,12 @@ def config(unit: float, url: str) -> dict[str, Any]:
                 "source_matchers": ['alertname="C"', 'kind="muted"'],
                 "target_match": {"severity": "ticket", "kind": "muted"},
                 "equal": ["script", "team", "absent"],
-            }
+            },
+            {
+                "source_match_re": {"alertname": "A|C", "kind": "muted"},
+                "target_matchers": ['alertname=~"B|C"', 'kind="muted"', 'severity!="ticket"'],
+                "equal": ["script"],
+            },
         ],
         "time_intervals": [
             {"name": "never", "time_intervals": [{"years": ["1970"]}]},

@@ -10,6 +10,7 @@ from sloengine.alert.inhibition import Rule
 from sloengine.alert.intervals import Interval, Span
 from sloengine.alert.routes import Timers
 from sloengine.config.catalogue import check_catalogue
+from sloengine.config.label_matchers import read_label_matchers
 from sloengine.config.routing import check_alerting, load_alerting
 from sloengine.config.yamlfile import read_documents
 from sloengine.errors import ConfigError
@@ -370,3 +371,31 @@ def test_what_is_wrong_with_routing_is_named_all_at_once(case: str, text: str, s
     assert len(lines) == len(said), (case, lines)
     for line, start in zip(lines, said, strict=True):
         assert line.startswith(start), (case, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "matchers"),
+    [
+        ('a="b"', [("a", "=", "b")]),
+        (" a = b c , d!=e", [("a", "=", "b c"), ("d", "!=", "e")]),
+        ('{a=~"x|y",b!~z,}', [("a", "=~", "x|y"), ("b", "!~", "z")]),
+        ("a=", [("a", "=", "")]),
+        (r'a="x\"y\\z\n\d"', [("a", "=", 'x"y\\z\n\\d')]),
+        (r'a=~"\d+\."', [("a", "=~", r"\d+\.")]),
+        ('a="b,c={d}"', [("a", "=", "b,c={d}")]),
+        ('"edge.model"="x","a\\"b"=c', [("edge.model", "=", "x"), ('a"b', "=", "c")]),
+    ],
+)
+def test_matchers_are_read_as_alertmanager_reads_them(text: str, matchers: list[tuple[str, str, str]]) -> None:
+    assert [(m.name, m.op, m.value) for m in read_label_matchers(text)] == matchers
+
+
+def test_a_mistake_after_something_that_is_not_acted_on_stands_at_its_own_line(tmp_path: Path) -> None:
+    hooks = "[{url_file: x},\n {url: 'http://a'},\n {url: ftp://b},\n {url: 'http://a', send_resolvd: true},\n x]"
+    lines = found(write(tmp_path, f"route: {{receiver: a}}\nreceivers:\n- name: a\n  webhook_configs: {hooks}\n"))
+    assert [line.partition(": receivers")[0].partition(": unknown")[0] for line in lines] == [
+        "4: warning: webhook_configs.url_file is not supported: nothing is sent this way",
+        "6: error",
+        "7: error",
+        "8: error",
+    ]
