@@ -17,7 +17,6 @@ from sloengine.alert.matchers import all_match, written
 from sloengine.alert.muting import mutes_of, quiet_at
 from sloengine.alert.routes import EVERY_LABEL, Group, Route, Timers, groups_of
 from sloengine.config.label_matchers import read_label_matchers
-from sloengine.config.receivers import ways_of
 from sloengine.config.routing import Alerting
 from sloengine.times import format_duration, utc
 from sloengine.tools.outcome import FOUND, OK, Outcome, Refused
@@ -70,12 +69,11 @@ def labels_of(text: str) -> dict[str, str]:
 
 def _found(alerting: Alerting, group: Group, labels: Mapping[str, str], now: datetime) -> dict[str, Any]:
     route = group.route
-    receiver = alerting.receiver(group.receiver)
     mutes = mutes_of(labels, route, quiet_at(now, (), (), (), alerting.intervals))
     rules = () if route.safety else [rule for rule in alerting.rules if all_match(rule.target, labels)]
     return {
         "receiver": group.receiver,
-        "targets": [f"{receiver.name}/{way}/{i}" for way in ways_of() for i, _ in enumerate(getattr(receiver, way))],
+        "targets": list(alerting.targets_of(group.receiver)),
         "group_key": group.key,
         "group_labels": dict(group.labels),
         "timers": _timers(route.timers),

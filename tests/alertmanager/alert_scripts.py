@@ -183,7 +183,7 @@ class _Replay:
 
     def _one(self, name: Name, group: Group, firings: list[Firing]) -> None:
         state: GroupState | None = None
-        hooks = self._alerting.receiver(group.receiver).webhook_configs
+        hooks = self._alerting.targets_of(group.receiver).values()
         telling = Telling(group, any(hook.send_resolved for hook in hooks))
         looks = {third for firing in firings for third in (firing.begins, firing.ends)}
         while looks and (now := min(looks)) <= SCRIPT_END:

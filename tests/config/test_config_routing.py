@@ -40,8 +40,8 @@ def problems(path: Path) -> list[str]:
     return [str(p).removeprefix(f"{path}:") for p in caught.value.problems]
 
 
-def test_targets_of_the_route_have_stable_names(tmp_path: Path) -> None:
-    targets = load_alerting(write(tmp_path, GOOD)).targets()
+def test_targets_have_stable_names(tmp_path: Path) -> None:
+    targets = load_alerting(write(tmp_path, GOOD)).targets
     assert {name: (str(t.url), t.send_resolved) for name, t in targets.items()} == {
         "on-call/0": ("https://pager.example/hook", True),
         "on-call/1": ("http://127.0.0.1:9/second", False),
@@ -49,7 +49,7 @@ def test_targets_of_the_route_have_stable_names(tmp_path: Path) -> None:
 
 
 def test_a_receiver_without_targets_takes_alerts_and_sends_nothing(tmp_path: Path) -> None:
-    assert load_alerting(write(tmp_path, GOOD.replace("receiver: on-call", "receiver: nobody"))).targets() == {}
+    assert load_alerting(write(tmp_path, GOOD)).targets_of("nobody") == {}
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_whole_file_of_alertmanager_loads_and_what_is_not_acted_on_is_named() 
         "55: warning: pagerduty_configs is not supported: nothing is sent this way",
     ]
     alerting = load_alerting(WHOLE)
-    assert [c.url.host for c in alerting.receiver("everybody").webhook_configs] == ["hook.example"]
+    assert [c.url.host for c in alerting.targets_of("everybody").values()] == ["hook.example"]
 
 
 def test_the_tree_holds_what_routes_inherit() -> None:
