@@ -117,7 +117,7 @@ class Recording:
 
 @dataclass
 class Verdict:
-    same: int = 0
+    same: set[str] = field(default_factory=set)
     different: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     by_intention: int = 0
@@ -224,7 +224,7 @@ def compare(recording: Recording, expected: Mapping[str, Expected]) -> Verdict:
         elif differing:
             verdict.different.append(f"{recording.scripts[name]}\n" + "\n".join(words for _, words in differing))
         else:
-            verdict.same += 1
+            verdict.same.add(name)
     return verdict
 
 
