@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from sloengine import cli_drift, cli_slices
+from sloengine import cli_alerts, cli_drift, cli_slices
 from sloengine.cli_help import ending
 from sloengine.errors import ConfigError, SloengineError, StoreUnavailable
 
@@ -310,6 +310,7 @@ def _with_engine(action: Callable[[Deps, datetime], Outcome]) -> Outcome:
 
 
 app.add_typer(cli_drift.commands(_tell, lambda action, json_: _tell(_with_engine(action), json_)), name="drift")
+cli_alerts.register(app, _tell)
 cli_slices.register(
     app,
     lambda action, json_: _tell(_with_engine(action), json_),

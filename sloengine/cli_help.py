@@ -5,11 +5,13 @@ from __future__ import annotations
 WITH_STORE = "Exit codes: 0 ok, 2 wrong use or settings, 4 ClickHouse does not answer or refuses."
 CODES = {
     "run": "Exit codes: 0 stopped, 2 settings or catalogue can't be used, 4 ClickHouse does not answer for 30 s or refuses.",
+    "route": "Exit codes: 0 somebody would be told, or the tree, 1 nobody, 2 wrong use or the routing is wrong.",
     "store": "Exit codes: 0 stopped, 2 it can't start: address, passwords or folder.",
     **dict.fromkeys(("migrate", "explain", "query", "backfill", "quarantine"), WITH_STORE),
 }
 EXAMPLES = {
     "lint": ("sloengine lint", "sloengine lint --live catalogue alerting.yaml"),
+    "route": ("sloengine route", "sloengine route --labels alertname=ErrorBudgetBurn,severity=page"),
     "status": ("sloengine status", "sloengine status digits-success --by region"),
     "explain": (
         "sloengine explain digits-success",

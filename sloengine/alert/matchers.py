@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from sloengine.model import Matcher
 
+_FLAGS = re.compile(r"^\^\(\?:(\(\?[ims]+\))")
 OPS = ("=", "!=", "=~", "!~")
 _ESCAPES = dict(zip('"\\\a\b\f\n\r\t\v', ('\\"', "\\\\", *(f"\\{letter}" for letter in "abfnrtv")), strict=True))
 
@@ -26,8 +27,8 @@ def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    # RE2's classes are of ASCII, Python's of all alphabets unless told so.
-    return re.compile(pattern, re.ASCII)
+    # Flags stand first in Python, and behind the anchor in match_re. Classes are of ASCII in RE2, of all alphabets in Python.
+    return re.compile(_FLAGS.sub(r"\1^(?:", pattern), re.ASCII)
 
 
 def in_order(matchers: Iterable[Matcher]) -> tuple[Matcher, ...]:

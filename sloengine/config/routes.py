@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from sloengine.alert.inhibition import Rule
 from sloengine.alert.routes import Branch
 from sloengine.config.documents import Strict
-from sloengine.config.label_matchers import check_expression, label_matcher, read_label_matchers
+from sloengine.config.label_matchers import check_expression, read_label_matchers
 from sloengine.config.matchers import shown
 from sloengine.model import Matcher
 from sloengine.times import LONGEST
@@ -125,7 +125,7 @@ def _all(
 ) -> tuple[Matcher, ...]:
     """The three ways to write matchers as one list. ``match_re`` stands in group keys with its anchors, as in Alertmanager."""
     return (
-        *(label_matcher(name, "=", value) for name, value in equal.items()),
-        *(label_matcher(name, "=~", f"^(?:{pattern})$") for name, pattern in expressions.items()),
+        *(Matcher(name, "=", value) for name, value in equal.items()),
+        *(Matcher(name, "=~", f"^(?:{pattern})$") for name, pattern in expressions.items()),
         *(matcher for several in matchers for matcher in several),
     )

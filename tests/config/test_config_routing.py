@@ -10,6 +10,7 @@ from sloengine.alert.inhibition import Rule
 from sloengine.alert.intervals import Interval, Span
 from sloengine.alert.routes import Timers
 from sloengine.config.catalogue import check_catalogue
+from sloengine.config.label_matchers import read_label_matchers
 from sloengine.config.routing import check_alerting, load_alerting
 from sloengine.config.yamlfile import read_documents
 from sloengine.errors import ConfigError
@@ -39,8 +40,8 @@ def problems(path: Path) -> list[str]:
     return [str(p).removeprefix(f"{path}:") for p in caught.value.problems]
 
 
-def test_targets_of_the_route_have_stable_names(tmp_path: Path) -> None:
-    targets = load_alerting(write(tmp_path, GOOD)).targets()
+def test_targets_have_stable_names(tmp_path: Path) -> None:
+    targets = load_alerting(write(tmp_path, GOOD)).targets
     assert {name: (str(t.url), t.send_resolved) for name, t in targets.items()} == {
         "on-call/0": ("https://pager.example/hook", True),
         "on-call/1": ("http://127.0.0.1:9/second", False),
@@ -48,7 +49,7 @@ def test_targets_of_the_route_have_stable_names(tmp_path: Path) -> None:
 
 
 def test_a_receiver_without_targets_takes_alerts_and_sends_nothing(tmp_path: Path) -> None:
-    assert load_alerting(write(tmp_path, GOOD.replace("receiver: on-call", "receiver: nobody"))).targets() == {}
+    assert load_alerting(write(tmp_path, GOOD)).targets_of("nobody") == {}
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_a_whole_file_of_alertmanager_loads_and_what_is_not_acted_on_is_named() 
         "55: warning: pagerduty_configs is not supported: nothing is sent this way",
     ]
     alerting = load_alerting(WHOLE)
-    assert [c.url.host for c in alerting.receiver("everybody").webhook_configs] == ["hook.example"]
+    assert [c.url.host for c in alerting.targets_of("everybody").values()] == ["hook.example"]
 
 
 def test_the_tree_holds_what_routes_inherit() -> None:
@@ -370,3 +371,31 @@ def test_what_is_wrong_with_routing_is_named_all_at_once(case: str, text: str, s
     assert len(lines) == len(said), (case, lines)
     for line, start in zip(lines, said, strict=True):
         assert line.startswith(start), (case, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "matchers"),
+    [
+        ('a="b"', [("a", "=", "b")]),
+        (" a = b c , d!=e", [("a", "=", "b c"), ("d", "!=", "e")]),
+        ('{a=~"x|y",b!~z,}', [("a", "=~", "x|y"), ("b", "!~", "z")]),
+        ("a=", [("a", "=", "")]),
+        (r'a="x\"y\\z\n\d"', [("a", "=", 'x"y\\z\n\\d')]),
+        (r'a=~"\d+\."', [("a", "=~", r"\d+\.")]),
+        ('a="b,c={d}"', [("a", "=", "b,c={d}")]),
+        ('"edge.model"="x","a\\"b"=c', [("edge.model", "=", "x"), ('a"b', "=", "c")]),
+    ],
+)
+def test_matchers_are_read_as_alertmanager_reads_them(text: str, matchers: list[tuple[str, str, str]]) -> None:
+    assert [(m.name, m.op, m.value) for m in read_label_matchers(text)] == matchers
+
+
+def test_a_mistake_after_something_that_is_not_acted_on_stands_at_its_own_line(tmp_path: Path) -> None:
+    hooks = "[{url_file: x},\n {url: 'http://a'},\n {url: ftp://b},\n {url: 'http://a', send_resolvd: true},\n x]"
+    lines = found(write(tmp_path, f"route: {{receiver: a}}\nreceivers:\n- name: a\n  webhook_configs: {hooks}\n"))
+    assert [line.partition(": receivers")[0].partition(": unknown")[0] for line in lines] == [
+        "4: warning: webhook_configs.url_file is not supported: nothing is sent this way",
+        "6: error",
+        "7: error",
+        "8: error",
+    ]
