@@ -53,7 +53,7 @@ def _send(engine: Deps, item: outbox.Due) -> None:
     config = engine.alerting.targets.get(item.target)
     if config is None:
         raise DeliveryError(f"target '{item.target}' is no longer configured", retryable=False)
-    webhook.send(engine.http, str(config.url), item.payload, item.idempotency_key)
+    webhook.send_payload(engine.http, str(config.url), item.payload, item.idempotency_key)
 
 
 def _not_delivered(engine: Deps, item: outbox.Due, error: DeliveryError) -> None:

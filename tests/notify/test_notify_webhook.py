@@ -15,7 +15,7 @@ import pytest
 
 from sloengine.alert.notification import Notification, Told
 from sloengine.errors import DeliveryError
-from sloengine.notify.webhook import NEVER, build_payload, send
+from sloengine.notify.webhook import NEVER, build_payload, send_payload
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BEGAN, ENDED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
@@ -98,7 +98,7 @@ def receiver(status: int, wait_s: float = 0.0, **headers: str) -> Iterator[Recei
 
 def deliver(url: str, timeout_s: float = 5.0) -> None:
     with httpx.Client(timeout=timeout_s, trust_env=False) as client:
-        send(client, url, build_payload(notice()), "sloengine-0123-4:firing")
+        send_payload(client, url, build_payload(notice()), "sloengine-0123-4:firing")
 
 
 def refusal(url: str, timeout_s: float = 5.0) -> DeliveryError:
