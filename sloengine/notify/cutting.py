@@ -55,7 +55,7 @@ def _end(text: str, at: int) -> int:
     """A place to cut at, not after ``at``: between words if one is near, never before a sign that is part of the one before."""
     space = text.rfind(" ", max(0, at - _BACK), at + 1)
     end = space if space > 0 else at
-    while end > 0 and _belongs(text[end]):
+    while end > 0 and (_belongs(text[end]) or text[end - 1] == _JOINERS[0]):
         end -= 1
     return end
 

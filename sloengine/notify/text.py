@@ -134,13 +134,15 @@ def _title(notification: Notification, head: Told) -> str:
     mark = line(head.labels.get("severity", "alert")).upper()[:20] or "ALERT"
     if not firing:
         mark = "RESOLVED"
-    count = len(notification.alerts) + notification.truncated
-    many = count > 1
+    # What is over counts only where all is.
+    count = (firing or len(notification.alerts)) + notification.truncated
+    many = len(notification.alerts) + notification.truncated > 1
     where = _short(notification.common_labels if many else head.labels)
     what = _what(head)
     if not many:
         return _joined(mark, what, where)
-    return _joined(f"{mark} {count:,} alerts", f"worst {what}" if firing else what, where)
+    counted = f"{count:,} alerts" if count > 1 else "1 alert"
+    return _joined(f"{mark} {counted}", f"worst {what}" if firing > 1 else what, where)
 
 
 def _joined(mark: str, what: str, where: str) -> str:
@@ -183,7 +185,8 @@ def _entry(alert: Told, common: Mapping[str, str]) -> str:
 
 def _counts(notification: Notification) -> Iterator[tuple[str, str]]:
     firing, resolved = len(notification.firing), len(notification.resolved)
-    parts = [f"{firing:,} firing"] if firing else []
+    since = min((alert.started_at for alert in notification.firing), default=None)
+    parts = [f"{firing:,} firing since {_moment(since)}"] if since else []
     parts += [f"{resolved:,} resolved"] if resolved else []
     parts += [f"{notification.truncated:,} more not listed"] if notification.truncated else []
     yield "Alerts", f"{', '.join(parts)}; what follows is of the worst"
@@ -200,7 +203,8 @@ def _facts(alert: Told) -> Iterator[tuple[str, str]]:
         "How bad": [line(notes.get("description", "")), *_burns(evidence)],
         "How sure": list(_certainty(evidence)),
         "What changed": [line(notes.get(name, "")) for name in ("changes", "versions", "why")],
-        "What to do": list(_to_do(alert)),
+        "What to do": [_to_do(alert)],
+        "Owner": [line(notes.get("owner", ""))],
         "Where to look": [_dashboard(alert)] if not _is_link(_dashboard(alert)) else [],
     }
     for name, parts in answers.items():
@@ -226,6 +230,9 @@ def _moment(moment: datetime) -> str:
 
 
 def _burns(evidence: Mapping[str, Any]) -> Iterator[str]:
+    if evidence.get("target") == 1:
+        # Nothing is tolerated: there is no budget, and what is held to the limit is a count.
+        return
     for burn in _rows(evidence, "burn"):
         long, short, factor = (_number(burn.get(key)) for key in ("long_burn", "short_burn", "factor"))
         if burn.get("exceeded") is True and long is not None and short is not None and factor:
@@ -257,12 +264,10 @@ def _counted(evidence: Mapping[str, Any]) -> Iterator[str]:
         yield "coverage not known" if coverage is None else f"{coverage:.2%} of expected telemetry was there"
 
 
-def _to_do(alert: Told) -> Iterator[str]:
-    runbook, owner = (line(alert.annotations.get(key, "")) for key in ("runbook", "owner"))
-    if alert.ended_at is None and runbook:
-        yield f"Runbook {runbook}"
-    if owner:
-        yield f"Owner {owner}"
+def _to_do(alert: Told) -> str:
+    """The runbook, where it is not among the links."""
+    runbook = line(alert.annotations.get("runbook", ""))
+    return f"follow {runbook}" if runbook and alert.ended_at is None and not _is_link(runbook) else ""
 
 
 # --- links
