@@ -105,7 +105,7 @@ def test_as_many_entries_as_fit_are_kept() -> None:
     assert fit(entries, 30, lambda n: f"{n} more") == "alert 0\nalert 1\nalert 2\n7 more"
     assert fit(entries, 29, lambda n: f"{n} more") == "alert 0\nalert 1\n8 more"
     assert fit(entries, 79, lambda n: f"{n} more") == "\n".join(entries)
-    assert fit(entries, 78, lambda n: f"{n} more") == "\n".join([*entries[:8], "2 more"])
+    assert fit(entries, 78, lambda n: f"{n} more") == "\n".join([*entries[:9], "1 more"])
     assert fit(["a long entry", "b"], 11, lambda n: f"{n} more") == "a…\n1 more"
     assert fit(["a long entry", "b"], 6, lambda n: f"{n} more") == "2 more"
 
