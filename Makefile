@@ -23,7 +23,7 @@ setup: .venv/.ready ## create .venv with everything pinned in constraints.txt
 
 setup-system: ## install the Debian packages that tests use (root)
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core prometheus
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core prometheus prometheus-alertmanager
 
 collector: ## build the gateway collector into .bin/ (cached; needs Go)
 	collector/build.sh

@@ -102,6 +102,8 @@ class EmailConfig(TargetConfig):
         host = _HOST.fullmatch(self.smarthost)
         if host is None or not 0 < int(host[2]) < 65536:
             raise ValueError("smarthost is host:port")
+        if not self.to.strip().isprintable() or not self.from_.strip().isprintable():
+            raise ValueError("to and from are each on one line")
         if not 0 < len(self.recipients) <= RECIPIENTS_MAX or not all(map(_is_address, self.recipients)):
             raise ValueError(f"to has one to {RECIPIENTS_MAX} addresses, apart by commas")
         if not _is_address(parseaddr(self.from_)[1]):
@@ -196,7 +198,7 @@ def _mail(config: EmailConfig, message: Message, idempotency_key: str, at: datet
     # Never sent itself: what refers to the same one is shown as one conversation.
     thread = _identity(message.incident, domain)
     mail = EmailMessage(policy=SMTP)
-    mail["From"], mail["To"], mail["Subject"] = config.from_, message.address, body["subject"]
+    mail["From"], mail["To"], mail["Subject"] = line(config.from_), message.address, body["subject"]
     mail["Date"] = format_datetime(at)
     mail["Message-ID"] = _identity(idempotency_key, domain)
     mail["References"] = mail["In-Reply-To"] = thread

@@ -52,7 +52,7 @@ class WebhookConfig(TargetConfig):
     secret_env: str | None = None
     max_alerts: int = Field(default=0, ge=0)
     """0: all of them."""
-    timeout: Annotated[float | None, BeforeValidator(_seconds), Field(gt=0, le=TIMEOUT_MAX_S)] = None
+    timeout: Annotated[Annotated[float, Field(gt=0, le=TIMEOUT_MAX_S)] | None, BeforeValidator(_seconds)] = None
     http_config: HttpConfig | None = None
 
 
