@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ import httpx
 from pydantic import HttpUrl
 
 from sloengine.alert.notification import Notification, Told
+from sloengine.errors import DeliveryError
 from sloengine.notify.cutting import clean
 from sloengine.notify.http import JSON, KEY, Answer, Request, ask, authorization, joined, refused, retryable_status
 from sloengine.notify.message import Message, Policy
@@ -29,6 +31,8 @@ AHEAD = timedelta(seconds=4 * RESEND_S)
 """The end that a firing alert is sent with, after the sending: Prometheus allows for so many lost sendings. Without one it would
 end after Alertmanager's own ``resolve_timeout``, which is for senders that say nothing."""
 REFUSED_SHOWN = 5
+ALONE_WAITS = 2
+"""After so many timeouts no further alert is sent alone: the claim on the message would run out."""
 POLICY = Policy(
     rate_per_s=50.0,
     burst=100,
@@ -37,6 +41,7 @@ POLICY = Policy(
     backoff_most_s=60.0,
     timeout_s=10.0,
     throttled_s=10.0,
+    waits=4 + ALONE_WAITS + 4,
     resend_s=RESEND_S,
     resolve_resend_s=900.0,
 )
@@ -79,9 +84,20 @@ def send(
         return
     if len(alerts) == 1:
         raise refused(refusal, request, retryable=False)
-    alone = [(alert, answer) for alert in alerts if (answer := _post(client, request, [alert])) is not None]
-    if alone:
+    if alone := list(_refused_alone(client, request, alerts)):
         raise refused(alone[0][1], request, retryable=False, why=_refusals(alone, len(alerts)))
+
+
+def _refused_alone(
+    client: httpx.Client, request: Request, alerts: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], Answer]]:
+    until = time.monotonic() + ALONE_WAITS * POLICY.timeout_s
+    for sent, alert in enumerate(alerts):
+        if time.monotonic() > until:
+            raise DeliveryError(f"only {sent} of {len(alerts)} alerts could be sent alone in time", retryable=True)
+        answer = _post(client, request, [alert])
+        if answer is not None:
+            yield alert, answer
 
 
 def _post(client: httpx.Client, request: Request, alerts: Sequence[Mapping[str, Any]]) -> Answer | None:

@@ -158,11 +158,11 @@ def _facts(text: Text) -> list[str]:
     """In as many sections as they need, each fact whole in one."""
     sections: list[str] = []
     used = 0
-    for name, answer in text.facts:
+    for told, (name, answer) in enumerate(text.facts):
         fact = f"*{name}:* {escape(cut(answer, FACT_MAX, _escaped))}"
         used += units(fact) + 1
         if used > FACTS_MAX:
-            break
+            return [*sections, f"… and {len(text.facts) - told} more answers, left out here"]
         if sections and units(sections[-1]) + 1 + units(fact) <= SECTION_MAX:
             sections[-1] += "\n" + fact
         else:

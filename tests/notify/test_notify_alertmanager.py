@@ -158,6 +158,13 @@ def test_alerts_that_are_sent_alone_after_a_refusal_and_meet_trouble_are_all_tri
     assert caught.value.retryable
 
 
+def test_alerts_are_not_sent_alone_for_longer_than_a_claim_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alertmanager, "POLICY", replace(alertmanager.POLICY, timeout_s=0.1))
+    with receiver(lambda got: Reply(400, wait_s=0.08)) as there, pytest.raises(DeliveryError) as caught:
+        tell(there.url, of(many(20)), BEGAN)
+    assert (caught.value.retryable, len(there.got) < 6) == (True, True)
+
+
 def test_a_refusal_of_the_batch_alone_is_no_refusal_of_an_alert() -> None:
     with receiver(lambda got: Reply(400 if len(got.json) > 1 else 200)) as there:
         tell(there.url, of(many(3)), BEGAN)

@@ -44,7 +44,19 @@ def huge() -> Notification:
     return of([replace(a, labels={**a.labels, f"label-{n}": "x" * 500}) for n, a in enumerate(alerts)])
 
 
-NOTIFICATIONS = {**SAMPLES, "huge": huge(), "long_key": replace(of([burn_page()]), dedup_key="k" * 900)}
+def verbose() -> Notification:
+    """Everything that can be said is long, and of signs that Slack and HTML need more for."""
+    told = ("summary", "description", "versions", "nodes", "why", "changes", "owner", "failures")
+    alerts = [replace(a, annotations={**a.annotations, **dict.fromkeys(told, "<&> 😀 " * 2_000)}) for a in many(100)]
+    return of([replace(a, labels={**a.labels, "rollout": "<&>" * 300}) for a in alerts])
+
+
+NOTIFICATIONS = {
+    **SAMPLES,
+    "huge": huge(),
+    "verbose": verbose(),
+    "long_key": replace(of([burn_page()]), dedup_key="k" * 900),
+}
 
 
 def sent(name: str, notification: Notification, there: Receiver, **more: object) -> list[Message]:
@@ -285,6 +297,13 @@ def test_policies_grow_their_wait_to_the_most_and_no_further() -> None:
         assert waits[0] == target.policy.backoff_first_s
         assert waits == sorted(waits)
         assert waits[-1] == target.policy.backoff_most_s
+
+
+def test_a_claim_is_held_for_as_long_as_the_slowest_sending() -> None:
+    hook = TARGETS["webhook_configs"]
+    longest = [hook.longest_s(config_of("webhook_configs", "http://x", **more)) for more in ({}, {"timeout": "30s"})]
+    assert longest == [40.0, 120.0]
+    assert all(target.policy.waits >= 4 for target in TARGETS.values())
 
 
 # --- settings
