@@ -32,6 +32,15 @@ def signature(key: bytes, identity: str, timestamp: str, body: bytes) -> str:
     return f"{VERSION},{base64.b64encode(digest).decode()}"
 
 
+def signed_headers(key: bytes, identity: str, timestamp: str, body: bytes) -> dict[str, str]:
+    """Standard Webhooks' headers of a request."""
+    return {
+        "webhook-id": identity,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature(key, identity, timestamp, body),
+    }
+
+
 def is_signed(shown: str, key: bytes, identity: str, timestamp: str, body: bytes) -> bool:
     """Whether one of the signatures that are shown, apart by spaces, is right: there are two while a secret is being changed."""
     right = signature(key, identity, timestamp, body).encode()

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 
 from sloengine.errors import DeliveryError
-from sloengine.notify.webhook import post
-from sloengine.signing import key_of, signature
+from sloengine.notify.http import JSON, KEY, Request, post, secrets_of
+from sloengine.signing import key_of, signed_headers
 
 PREFIX = "hook/"
 """Of the names of targets in the outbox that are hooks, before the hook's own."""
@@ -33,18 +33,13 @@ def call(client: httpx.Client, url: str, body: bytes, by: Signed) -> None:
     """Call once, with Standard Webhooks' headers.
 
     Raises:
-        DeliveryError: as :func:`sloengine.notify.webhook.post` does; retryable too if the secret can't be read now.
+        DeliveryError: as :func:`sloengine.notify.http.post` does; retryable too if the secret can't be read now.
     """
     stamp = str(int(by.at.timestamp()))
-    headers = {
-        "Content-Type": "application/json",
-        "Idempotency-Key": by.idempotency_key,
-        "webhook-id": by.idempotency_key,
-        "webhook-timestamp": stamp,
-    }
+    headers = {**JSON, KEY: by.idempotency_key, "webhook-id": by.idempotency_key, "webhook-timestamp": stamp}
     if by.secret_file is not None:
-        headers["webhook-signature"] = signature(_key(by.secret_file), by.idempotency_key, stamp, body)
-    post(client, url, body, headers)
+        headers |= signed_headers(_key(by.secret_file), by.idempotency_key, stamp, body)
+    post(client, Request(url, body, headers, secrets=secrets_of(url)))
 
 
 def _key(file: Path) -> bytes:

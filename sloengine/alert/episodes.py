@@ -114,6 +114,7 @@ def evidence_of(status: Status) -> dict[str, object]:
         "good": status.counts.good,
         "bad": status.counts.bad,
         "unknown": status.counts.unknown,
+        "interval": status.interval,
         "coverage": status.coverage,
         "budget_remaining": status.budget_remaining,
         "burn": [_burn_evidence(b) for b in status.burns],

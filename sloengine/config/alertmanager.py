@@ -11,6 +11,8 @@ from sloengine.config.receivers import ways_of
 from sloengine.config.yamlfile import Document
 from sloengine.config.yamltree import Map, Seq
 from sloengine.errors import Problem
+from sloengine.notify.settings import warnings_of
+from sloengine.notify.targets import GLOBALS, TARGETS, with_globals
 
 Path_ = tuple[str | int, ...]
 WAYS = tuple(
@@ -54,7 +56,8 @@ GLOBAL = (
         "rocketchat_token_id_file",
     ),
 )
-WEBHOOK = ("http_config", "url_file", "max_alerts", "timeout")
+STANDING_IN = frozenset(name for names in GLOBALS.values() for name, _ in names)
+"""Keys of ``global`` that stand in for what a receiver's settings leave out."""
 RESOLVES = "alerts here end when they are measured to, not by a timeout"
 TEMPLATES = "messages are written by sloengine"
 
@@ -67,18 +70,35 @@ def without_unsupported(document: Document) -> tuple[Document, list[Problem]]:
         _remove(rest.value, path)
     said = [document.problem(message, path, "warning") for path, message in found]
     if isinstance(rest.value, dict) and isinstance(rest.value.get("global"), dict | None):
-        for key in rest.value.pop("global", None) or ():
+        shared = rest.value.pop("global", None) or {}
+        for _, key, config in _placed(rest.value):
+            config.update(with_globals(key, config, shared))
+        for key in shared.keys() - STANDING_IN:
             said.append(document.problem(f"unknown key 'global.{shown(key)}'{near(str(key), GLOBAL)}", ("global", key)))
     return rest, said
 
 
+def doubts_of(document: Document) -> Iterator[Problem]:
+    """What ways to send have in them that is not acted on, or not safe."""
+    for path, key, config in _placed(document.value):
+        for inside, words in warnings_of(TARGETS[key].settings, config):
+            yield document.problem(f"{key}.{words}", (*path, *inside), "warning")
+
+
+def _placed(value: Any) -> Iterator[tuple[Path_, str, dict[str, Any]]]:
+    """Settings of supported ways as written: where they are, their key."""
+    receivers = value.get("receivers") if isinstance(value, dict) else None
+    for i, receiver in enumerate(receivers if isinstance(receivers, list) else ()):
+        for key in ways_of():
+            listed = receiver.get(key) if isinstance(receiver, dict) else None
+            for n, config in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(config, dict):
+                    yield ("receivers", i, key, n), key, config
+
+
 def unsupported_ways(receiver: Mapping[str, Any]) -> list[str]:
     """Ways to send of a receiver as written that nothing here acts on."""
-    found = [way for way in WAYS if way not in ways_of() and receiver.get(way)]
-    hooks = receiver.get("webhook_configs")
-    if isinstance(hooks, list) and hooks and all(map(by_file, hooks)):
-        found.append("webhook_configs with url_file")
-    return found
+    return [way for way in WAYS if way not in ways_of() and receiver.get(way)]
 
 
 def _unsupported(value: Any) -> Iterator[tuple[Path_, str]]:
@@ -87,7 +107,7 @@ def _unsupported(value: Any) -> Iterator[tuple[Path_, str]]:
     if "templates" in value:
         yield ("templates",), f"templates are not acted on: {TEMPLATES}"
     for key in value["global"] if isinstance(value.get("global"), dict) else ():
-        if key in GLOBAL:
+        if key in GLOBAL and key not in STANDING_IN:
             why = f": {RESOLVES}" if key == "resolve_timeout" else ""
             yield ("global", key), f"global.{key} is not acted on{why}"
     receivers = value.get("receivers")
@@ -100,19 +120,6 @@ def _of_receiver(receiver: Mapping[str, Any], at: Path_) -> Iterator[tuple[Path_
     for way in WAYS:
         if way in receiver and way not in ways_of():
             yield (*at, way), f"{way} is not supported: nothing is sent this way"
-    hooks = receiver.get("webhook_configs")
-    # From the last to the first, because those without an address are taken out.
-    for i, hook in reversed(list(enumerate(hooks if isinstance(hooks, list) else ()))):
-        if by_file(hook):
-            yield (*at, "webhook_configs", i), "webhook_configs.url_file is not supported: nothing is sent this way"
-            continue
-        for key in WEBHOOK if isinstance(hook, dict) else ():
-            if key in hook:
-                yield (*at, "webhook_configs", i, key), f"webhook_configs.{key} is not acted on"
-
-
-def by_file(hook: object) -> bool:
-    return isinstance(hook, dict) and "url_file" in hook and "url" not in hook
 
 
 def _apart(node: Any) -> Any:

@@ -12,16 +12,17 @@ from pydantic import BeforeValidator, Field, ValidationError
 from sloengine.alert.inhibition import Rule
 from sloengine.alert.intervals import Intervals
 from sloengine.alert.routes import Route, grow
-from sloengine.config.alertmanager import by_file, unsupported_ways, without_unsupported
+from sloengine.config.alertmanager import doubts_of, unsupported_ways, without_unsupported
 from sloengine.config.documents import Strict
 from sloengine.config.findings import near
 from sloengine.config.intervals import NamedInterval
 from sloengine.config.matchers import shown
-from sloengine.config.receivers import Hook, Receiver, WebhookConfig, ways_of
+from sloengine.config.receivers import Hook, Receiver, Way, ways_of
 from sloengine.config.routes import InhibitConfig, RouteConfig
 from sloengine.config.yamlfile import Document, plain, problems_of, read_documents
 from sloengine.errors import ConfigError, Problem
 from sloengine.monitor import DriftMonitor
+from sloengine.notify.settings import files_of
 
 Path_ = tuple[str | int, ...]
 _given = BeforeValidator(lambda value: [] if value is None else value)
@@ -37,14 +38,14 @@ class Alerting(Strict):
     hooks: Annotated[list[Hook], _given] = Field(default=[])
 
     @cached_property
-    def targets(self) -> dict[str, WebhookConfig]:
-        """Every target by stable name: ``receiver/index``."""
-        return {name: config for receiver in self.receivers for name, config in self.targets_of(receiver.name).items()}
+    def targets(self) -> dict[str, Way]:
+        """Every way to tell somebody by stable name: ``receiver/pagerduty/0``."""
+        return {name: way for receiver in self.receivers for name, way in receiver.ways()}
 
-    def targets_of(self, receiver: str) -> dict[str, WebhookConfig]:
-        """Targets of one receiver; none of one that is no longer there."""
+    def targets_of(self, receiver: str) -> dict[str, Way]:
+        """Those of one receiver; none of one that is no longer there."""
         found = next((r for r in self.receivers if r.name == receiver), None)
-        return {f"{receiver}/{i}": config for i, config in enumerate(found.webhook_configs if found else ())}
+        return dict(found.ways()) if found else {}
 
     def hook(self, name: str) -> Hook | None:
         return next((hook for hook in self.hooks if hook.name == name), None)
@@ -111,10 +112,22 @@ def check_alerting(document: Document) -> tuple[Alerting | None, list[Problem]]:
         alerting = Alerting.model_validate(plain(rest.value))
     except ValidationError as error:
         problems += problems_of(error, rest, Alerting)
-    problems += _Links(document).problems()
+    problems += [*_Links(document).problems(), *doubts_of(document)]
     if any(p.severity == "error" for p in problems):
         return None, problems
-    return alerting, problems if alerting is None else [*problems, *_doubtful(alerting, rest)]
+    if alerting is None or any(p.severity == "error" for p in problems):
+        return None, problems
+    return alerting, [*problems, *_missing_files(alerting, document), *_doubtful(alerting, rest)]
+
+
+def _missing_files(alerting: Alerting, document: Document) -> Iterator[Problem]:
+    """Secrets that can't be read are better known now than at the first page; where a file is linted they need not be."""
+    for i, receiver in enumerate(alerting.receivers):
+        for name, way in receiver.ways():
+            place = ("receivers", i, way.key, int(name.rpartition("/")[2]))
+            for path, file in files_of(way.config):
+                if not file.is_file():
+                    yield document.problem(f"there is no file {file} here", (*place, *path), "warning")
 
 
 class _Links:
@@ -215,9 +228,7 @@ class _Links:
 def _reachable(receiver: dict[str, Any]) -> bool:
     from_fields = (receiver.get(way) for way in ways_of())
     return any(
-        isinstance(config, dict) and not by_file(config)
-        for listed in from_fields
-        for config in (listed if isinstance(listed, list) else ())
+        isinstance(config, dict) for listed in from_fields for config in (listed if isinstance(listed, list) else ())
     )
 
 

@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     """Not in its repr, like every address here: it may hold a password."""
     public_url: str = "http://127.0.0.1:8080"
     """Where people reach the console; goes into alerts as a link."""
+    grafana_url: str = ""
+    """Where people reach Grafana; without it alerts name a dashboard by its path alone."""
     cluster: str = "edge"
     store: StoreSection = StoreSection()
     engine: EngineSection = EngineSection()

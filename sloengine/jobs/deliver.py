@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sloengine.actions.hooks import PREFIX as HOOK
 from sloengine.errors import DeliveryError
@@ -14,7 +14,9 @@ from sloengine.jobs.accept import expire
 from sloengine.jobs.act import act
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.tell import tell
-from sloengine.notify import webhook
+from sloengine.notify.message import Message
+from sloengine.notify.pace import Pace
+from sloengine.notify.webhook import POLICY as HOOKS
 from sloengine.state import outbox
 from sloengine.state.database import transaction
 
@@ -74,22 +76,32 @@ class Couriers:
 
 def _drain(engine: Deps, target: str) -> int:
     """Send what is due to one target; number delivered. A crash between sending and marking repeats a request by its key."""
-    sent = 0
-    while item := _claimed(engine, target, engine.clock()):
-        claimed_at = time.monotonic()
-        sent += _deliver_one(engine, item, claimed_at)
+    sent, longest_s, pace = 0, _longest_s(engine, target), engine.paces.setdefault(target, Pace())
+    way = engine.alerting.targets.get(target)
+    while way is None or pace.allows(way.target.policy, engine.clock()):
+        item = _claimed(engine, target, longest_s)
+        if item is None:
+            break
+        pace.spend()
+        sent += _deliver_one(engine, item, time.monotonic() + (CLAIM_TIMES - 1) * longest_s)
     return sent
 
 
-def _claimed(engine: Deps, target: str, now: datetime) -> outbox.Due | None:
-    ttl = timedelta(seconds=CLAIM_TIMES * engine.settings.engine.delivery_timeout_s)
+def _longest_s(engine: Deps, target: str) -> float:
+    """How long a sending can take."""
+    way = engine.alerting.targets.get(target)
+    return way.target.longest_s(way.config) if way else engine.settings.engine.delivery_timeout_s
+
+
+def _claimed(engine: Deps, target: str, longest_s: float) -> outbox.Due | None:
+    ttl = timedelta(seconds=CLAIM_TIMES * longest_s)
     with transaction(engine.state) as connection:
-        return next(iter(outbox.claim(connection, now, ttl, limit=1, target=target)), None)
+        return next(iter(outbox.claim(connection, engine.clock(), ttl, limit=1, target=target)), None)
 
 
-def _deliver_one(engine: Deps, item: outbox.Due, claimed_at: float) -> int:
+def _deliver_one(engine: Deps, item: outbox.Due, begin_by: float) -> int:
     # Whoever was stopped since it claimed may have been overtaken: the trigger that it holds must not follow its resolve.
-    if time.monotonic() - claimed_at > (CLAIM_TIMES - 1) * engine.settings.engine.delivery_timeout_s:
+    if time.monotonic() > begin_by:
         log.warning("notification %s is left to whoever claims it next: this engine stood still", item.idempotency_key)
         return 0
     try:
@@ -106,10 +118,11 @@ def _deliver_one(engine: Deps, item: outbox.Due, claimed_at: float) -> int:
 
 
 def _send(engine: Deps, item: outbox.Due) -> None:
-    config = engine.alerting.targets.get(item.target)
-    if config is None:
+    way = engine.alerting.targets.get(item.target)
+    if way is None:
         raise DeliveryError(f"target '{item.target}' is no longer configured", retryable=False)
-    webhook.send(engine.http, str(config.url), item.payload, item.idempotency_key)
+    message = Message.from_json(item.payload)
+    way.target.send(engine.http, way.config, message, item.idempotency_key, engine.clock())
 
 
 def _not_delivered(engine: Deps, item: outbox.Due, error: DeliveryError) -> None:
@@ -118,6 +131,8 @@ def _not_delivered(engine: Deps, item: outbox.Due, error: DeliveryError) -> None
             log.error("notification %s is refused for good: %s", item.idempotency_key, error)
             outbox.mark_dead(connection, item, str(error))
             return
-        wait = error.retry_after_s or min(60.0, 2.0 ** min(item.attempts, 6))
+        way = engine.alerting.targets.get(item.target)
+        policy = way.target.policy if way else HOOKS
+        wait = error.retry_after_s or policy.backoff_s(item.attempts + 1)
         log.warning("notification %s will be tried again in %.0f s: %s", item.idempotency_key, wait, error)
         outbox.mark_retry(connection, item, engine.clock() + timedelta(seconds=wait), str(error))

@@ -19,6 +19,7 @@ from sloengine.model import (
     Catalogue,
     Snapshot,
 )
+from sloengine.notify.pace import Pace
 from sloengine.rollup.folds import Fold, folds_of
 from sloengine.store.client import Store
 from sloengine.telemetry import Dropped
@@ -53,6 +54,8 @@ class Deps:
     """Sums of slices judged lately, by hash, so that an unchanged slice is not judged again."""
     derive_problems: list[str] = field(default_factory=list)
     """Measures that could not be worked out in the last tick, in words."""
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """How fast each target may be sent to."""
     routing_problems: tuple[str, ...] = ()
     """Why a changed ``alerting.yaml`` is not taken up, in words."""
     routing_moved: bool = False

@@ -15,7 +15,6 @@ from sloengine.alert.notification import Notification
 from sloengine.alert.routes import Group, Route, groups_of
 from sloengine.jobs.deps import Deps
 from sloengine.jobs.enrol import leads
-from sloengine.notify import webhook
 from sloengine.state import episodes as episode_rows
 from sloengine.state import groups as group_rows
 from sloengine.state import outbox
@@ -77,15 +76,15 @@ class Turn:
         return mutes_of(member.told.labels, route, self.quiet) if member.routed else (REROUTED,)
 
     def _queue(self, kept: Kept, route: Route, notification: Notification) -> int:
-        targets = self.engine.alerting.targets_of(kept.receiver)
-        wanted = [name for name, config in targets.items() if config.send_resolved or notification.firing]
-        payload = webhook.build_payload(notification)
-        for name in wanted:
-            # One key for each group, notification and target: a repeated request is recognised, wherever it was repeated.
-            key = f"{notification.dedup_key}:{kept.told + 1}:{name}"
-            message = outbox.Message(f"group:{kept.id}", name, key, payload, urgent=route.safety)
-            outbox.queue(self.connection, message, self.now)
-        return len(wanted)
+        queued = 0
+        for name, way in self.engine.alerting.targets_of(kept.receiver).items():
+            for i, message in enumerate(way.target.messages(notification, way.config)):
+                # One key for each message of a group: a repeated request is recognised, wherever it was repeated.
+                key = f"{notification.dedup_key}:{kept.told + 1}:{name}" + (f":{i}" if i else "")
+                made = outbox.Message(f"group:{kept.id}", name, key, message.to_json(), urgent=route.safety)
+                outbox.queue(self.connection, made, self.now)
+                queued += 1
+        return queued
 
 
 def group_in(tree: Route, kept: Kept, members: Iterable[Member]) -> Group:

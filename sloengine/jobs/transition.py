@@ -90,6 +90,7 @@ def _annotations(engine: Deps, episode: Episode, status: Status, *, ended: bool)
     """What a person needs to act: measured values belong here and never into labels."""
     where = ", ".join(f"{k} {v}" for k, v in status.group) or "everywhere"
     versions = "; ".join(f"version {v or '(none)'}: {c.bad:,} of {c.valid:,} bad" for v, c in status.versions)
+    nodes = "; ".join(f"{name}: {c.bad:,.4g} of {c.valid:,.4g} bad" for name, c in status.units)
     found = {
         "summary": f"{status.slo.display_name}: {status.reason} ({where})",
         "description": (
@@ -98,12 +99,13 @@ def _annotations(engine: Deps, episode: Episode, status: Status, *, ended: bool)
             f" coverage {_percent(status.coverage)}."
         ),
         "versions": f"over {format_duration(shortest(status.slo))}: {versions}" if versions else "",
+        "nodes": nodes,
         "evidence": json.dumps(evidence_of(status)),
         "dedup_key": episode.dedup_key,
         "owner": status.slo.owner or "",
         "runbook": status.slo.runbook or "",
         "console": f"{engine.settings.public_url}/#{status.slo.name}",
-        "dashboard": f"/d/sloengine-on-call?var-region={dict(status.group).get('region', '$__all')}"
+        "dashboard": f"{engine.settings.grafana_url}/d/sloengine-on-call?var-region={dict(status.group).get('region', '$__all')}"
         f"&var-model={dict(status.group).get('model', '$__all')}",
     }
     if status.slo.zero_tolerance and not ended:

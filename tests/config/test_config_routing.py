@@ -15,6 +15,8 @@ from sloengine.config.routing import check_alerting, load_alerting
 from sloengine.config.yamlfile import read_documents
 from sloengine.errors import ConfigError
 from sloengine.model import Matcher
+from sloengine.notify.email import EmailConfig
+from sloengine.notify.slack import SlackConfig
 
 GOOD = """\
 route: {receiver: on-call}
@@ -42,9 +44,9 @@ def problems(path: Path) -> list[str]:
 
 def test_targets_have_stable_names(tmp_path: Path) -> None:
     targets = load_alerting(write(tmp_path, GOOD)).targets
-    assert {name: (str(t.url), t.send_resolved) for name, t in targets.items()} == {
-        "on-call/0": ("https://pager.example/hook", True),
-        "on-call/1": ("http://127.0.0.1:9/second", False),
+    assert {name: (t.config.read_secret("url"), t.config.send_resolved) for name, t in targets.items()} == {
+        "on-call/webhook/0": ("https://pager.example/hook", True),
+        "on-call/webhook/1": ("http://127.0.0.1:9/second", False),
     }
 
 
@@ -177,15 +179,32 @@ def found(path: Path) -> list[str]:
 def test_a_whole_file_of_alertmanager_loads_and_what_is_not_acted_on_is_named() -> None:
     assert found(WHOLE) == [
         "3: warning: global.resolve_timeout is not acted on: alerts here end when they are measured to, not by a timeout",
-        "4: warning: global.smtp_smarthost is not acted on",
         "5: warning: templates are not acted on: messages are written by sloengine",
-        "47: warning: slack_configs is not supported: nothing is sent this way",
-        "49: warning: webhook_configs.url_file is not supported: nothing is sent this way",
-        "50: warning: webhook_configs.max_alerts is not acted on",
-        "55: warning: pagerduty_configs is not supported: nothing is sent this way",
+        "47: warning: slack_configs.api_url holds a secret in the file itself; api_url_file or api_url_env keeps it out",
+        "49: warning: there is no file /etc/hook here",
+        "55: warning: pagerduty_configs.routing_key holds a secret in the file itself; "
+        "routing_key_file or routing_key_env keeps it out",
+        "56: warning: telegram_configs is not supported: nothing is sent this way",
     ]
     alerting = load_alerting(WHOLE)
-    assert [c.url.host for c in alerting.targets_of("everybody").values()] == ["hook.example"]
+    assert list(alerting.targets_of("everybody")) == ["everybody/slack/0", "everybody/webhook/0", "everybody/webhook/1"]
+
+
+def test_what_all_receivers_share_stands_in_for_what_one_leaves_out(tmp_path: Path) -> None:
+    text = """
+global: {slack_api_url: "https://hooks.example/T0", smtp_smarthost: "mail.example:25", smtp_from: "slo@example.org"}
+route: {receiver: a}
+receivers:
+  - name: a
+    slack_configs: [{channel: "#x"}, {channel: "#y", api_url: "https://hooks.example/T1"}]
+    email_configs: [{to: "ann@example.org"}, {to: "bob@example.org", from: "other@example.org"}]
+"""
+    ways = [way.config for way in load_alerting(write(tmp_path, text)).targets.values()]
+    assert [way.read_secret("api_url") for way in ways if isinstance(way, SlackConfig)] == [
+        "https://hooks.example/T0",
+        "https://hooks.example/T1",
+    ]
+    assert [way.from_ for way in ways if isinstance(way, EmailConfig)] == ["slo@example.org", "other@example.org"]
 
 
 def test_the_tree_holds_what_routes_inherit() -> None:
@@ -336,13 +355,13 @@ def routed(route: str, more: str = "") -> str:
         ),
         (
             "a receiver that is used and can't be reached, seen beside a mistake of shape",
-            "receivers:\n  - name: a\n    email_configs: [{to: x}]\n    webhook_configs: [{url_file: x}]\n"
-            "  - name: b\n    email_configs: [{to: x}]\nroute: {receiver: a, routs: []}\n",
+            "receivers:\n  - name: a\n    sns_configs: [{to: x}]\n    jira_configs: [{x: x}]\n"
+            "  - name: b\n    sns_configs: [{to: x}]\nroute: {receiver: a, routs: []}\n",
             [
-                "2: error: a route sends to receiver 'a', which has no supported way to send: email_configs, webhook_configs",
-                "3: warning: email_configs is not supported",
-                "4: warning: webhook_configs.url_file is not supported",
-                "6: warning: email_configs is not supported",
+                "2: error: a route sends to receiver 'a', which has no supported way to send: jira_configs, sns_configs",
+                "3: warning: sns_configs is not supported",
+                "4: warning: jira_configs is not supported",
+                "6: warning: sns_configs is not supported",
                 "7: error: unknown key 'route.routs'; did you mean 'routes'?",
             ],
         ),
@@ -394,7 +413,6 @@ def test_a_mistake_after_something_that_is_not_acted_on_stands_at_its_own_line(t
     hooks = "[{url_file: x},\n {url: 'http://a'},\n {url: ftp://b},\n {url: 'http://a', send_resolvd: true},\n x]"
     lines = found(write(tmp_path, f"route: {{receiver: a}}\nreceivers:\n- name: a\n  webhook_configs: {hooks}\n"))
     assert [line.partition(": receivers")[0].partition(": unknown")[0] for line in lines] == [
-        "4: warning: webhook_configs.url_file is not supported: nothing is sent this way",
         "6: error",
         "7: error",
         "8: error",

@@ -23,6 +23,7 @@ from sloengine.alert.episodes import Episode, EpisodeState
 from sloengine.config.routing import Alerting
 from sloengine.config.settings import EngineSection, Settings
 from sloengine.model import Catalogue, Severity
+from sloengine.notify.message import Message
 from sloengine.state import episodes as episode_rows
 from sloengine.state import outbox
 from sloengine.state.database import open_database, take_lease, transaction
@@ -30,8 +31,9 @@ from sloengine.state.episodes import Change
 from sloengine.store.client import Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PAYLOAD = Message("post", "", "{}", order_key="g", incident="i").to_json()
 TTL = timedelta(seconds=15)
-TARGET = "on-call/0"
+TARGET = "on-call/webhook/0"
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def _resolve(state: Engine, name: str, targets: tuple[str, ...] = (TARGET,)) -> 
 def _queue(state: Engine, name: str, what: str, targets: tuple[str, ...]) -> None:
     with transaction(state) as connection:
         for target in targets:
-            outbox.queue(connection, outbox.Message(name, target, f"{name}-1:{what}:{target}", "{}"), NOW)
+            outbox.queue(connection, outbox.Message(name, target, f"{name}-1:{what}:{target}", PAYLOAD), NOW)
 
 
 def _claim(state: Engine, now: datetime = NOW, limit: int = 20) -> list[outbox.Due]:
@@ -289,12 +291,12 @@ answering = pytest.mark.parametrize
 
 
 @answering("sender", [[Answer(503, {})] * 3], indirect=True)
-def test_a_target_in_trouble_is_tried_again_after_1_2_and_4_seconds(
+def test_a_target_in_trouble_is_tried_again_after_2_4_and_8_seconds(
     state: Engine, sender: tuple[Sender, Target]
 ) -> None:
     engine, target = sender
     _fire(state, "a")
-    delivered = [engine.deliver_at(second) for second in (0, 0.9, 1, 2.9, 3, 6.9, 7, 60)]
+    delivered = [engine.deliver_at(second) for second in (0, 1.9, 2, 5.9, 6, 13.9, 14, 60)]
     assert delivered == [0, 0, 0, 0, 0, 0, 1, 0]
     assert Counter(target.keys) == {f"a-1:firing:{TARGET}": 4}
 
@@ -332,7 +334,7 @@ def test_a_target_that_left_the_configuration_is_given_up_and_blocks_nobody(
     state: Engine, sender: tuple[Sender, Target]
 ) -> None:
     engine, target = sender
-    _fire(state, "a", targets=("gone/0",))
+    _fire(state, "a", targets=("gone/webhook/0",))
     _fire(state, "b")
     engine.deliver_at(0)
     assert _counts(state) == {"dead": 1, "sent": 1}
@@ -343,14 +345,14 @@ def test_a_target_that_hangs_holds_up_no_other(tmp_path: Path, state: Engine) ->
     hanging, quick = Target(Answer(200, {}, after_s=3.0)), Target()
     sender = Sender(state, quick, {"hanging": hanging, "quick": quick})
     couriers = jobs.Couriers(sender.deps)
-    _fire(state, *(f"h{n}" for n in range(3)), targets=("hanging/0",))
-    _fire(state, *(f"q{n}" for n in range(20)), targets=("quick/0",))
+    _fire(state, *(f"h{n}" for n in range(3)), targets=("hanging/webhook/0",))
+    _fire(state, *(f"q{n}" for n in range(20)), targets=("quick/webhook/0",))
     began = time.monotonic()
     couriers.turn()
     while len(quick.keys) < 20:
         assert time.monotonic() - began < 2.0, "before the first answer of the other"
         time.sleep(0.01)
-    _fire(state, "later", targets=("quick/0",))
+    _fire(state, "later", targets=("quick/webhook/0",))
     couriers.turn()
     while len(quick.keys) < 21:
         assert time.monotonic() - began < 2.5, "also in a later turn"
@@ -373,4 +375,4 @@ def test_who_stood_still_past_its_claim_sends_nothing(
         patch.setattr(import_module("sloengine.jobs.deliver").time, "monotonic", lambda: next(ticking, 60.0))
         assert engine.deliver_at(0) == 0
     assert target.keys == []
-    assert [engine.deliver_at(second) for second in (1, 3)] == [0, 1]
+    assert [engine.deliver_at(second) for second in (1, 59, 61)] == [0, 0, 1]

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 
 from sloengine.alert.notification import Notification, Told
 from sloengine.errors import DeliveryError
-from sloengine.notify.webhook import NEVER, build_payload, send
+from sloengine.notify.webhook import NEVER, POLICY, WebhookConfig, build_payload, messages, send
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BEGAN, ENDED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), datetime(2026, 3, 4, 6, 0, tzinfo=UTC)
@@ -97,8 +98,13 @@ def receiver(status: int, wait_s: float = 0.0, **headers: str) -> Iterator[Recei
 
 
 def deliver(url: str, timeout_s: float = 5.0) -> None:
-    with httpx.Client(timeout=timeout_s, trust_env=False) as client:
-        send(client, url, build_payload(notice()), "sloengine-0123-4:firing")
+    # From a file, where no one has looked at it before.
+    with httpx.Client(trust_env=False) as client, tempfile.NamedTemporaryFile("w", suffix=".url") as file:
+        file.write(url)
+        file.flush()
+        config = WebhookConfig.model_validate({"url_file": file.name, "timeout": timeout_s})
+        [message] = messages(notice(), config)
+        send(client, config, message, "sloengine-0123-4:firing", BEGAN)
 
 
 def refusal(url: str, timeout_s: float = 5.0) -> DeliveryError:
@@ -130,7 +136,7 @@ def test_a_refusal_of_the_request_itself_is_final(status: int) -> None:
 def test_an_overloaded_or_broken_receiver_is_tried_again(status: int) -> None:
     with receiver(status) as there:
         error = refusal(there.url)
-    assert (error.retryable, error.retry_after_s, len(there.seen)) == (True, None, 1)
+    assert (error.retryable, error.retry_after_s, len(there.seen)) == (True, POLICY.throttled_s if status == 429 else None, 1)
 
 
 @pytest.mark.parametrize(
@@ -138,15 +144,15 @@ def test_an_overloaded_or_broken_receiver_is_tried_again(status: int) -> None:
     [
         ("7", 7.0),
         ("0", 0.0),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("²", None),
+        ("", POLICY.throttled_s),
+        ("soon", POLICY.throttled_s),
+        ("-5", POLICY.throttled_s),
+        ("²", POLICY.throttled_s),
         ("9" * 400, 3600.0),
         ("86400", 3600.0),
     ],
 )
-def test_retry_after_is_honoured_within_an_hour(header: str, seconds: float | None) -> None:
+def test_retry_after_is_honoured_within_an_hour(header: str, seconds: float) -> None:
     with receiver(429, Retry_After=header) as there:
         error = refusal(there.url)
     assert (error.retryable, error.retry_after_s) == (True, seconds)

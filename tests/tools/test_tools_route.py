@@ -34,7 +34,7 @@ def test_labels_are_answered_with_receiver_group_timers_and_what_mutes() -> None
     assert (outcome.text.splitlines(), outcome.code) == (
         [
             "receiver   on-call",
-            "targets    on-call/0",
+            "targets    on-call/webhook/0",
             'group      {}/{severity="page",site!="lab",team=~"ml|ops"}/{edge.model!~"shadow-.*",kind="a, b"}:'
             '{alertname="Latency", kind="a, b", severity="page", team="ml"}',
             "timers     group_wait 0s, group_interval 1m30s, repeat_interval 4h",
