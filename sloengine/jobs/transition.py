@@ -90,7 +90,7 @@ def _annotations(engine: Deps, episode: Episode, status: Status, *, ended: bool)
     """What a person needs to act: measured values belong here and never into labels."""
     where = ", ".join(f"{k} {v}" for k, v in status.group) or "everywhere"
     versions = "; ".join(f"version {v or '(none)'}: {c.bad:,} of {c.valid:,} bad" for v, c in status.versions)
-    nodes = "; ".join(f"{name}: {c.bad:,.4g} of {c.valid:,.4g} bad" for name, c in status.units)
+    nodes = "; ".join(f"{name}: {c.bad:,} of {c.valid:,} bad" for name, c in status.units)
     found = {
         "summary": f"{status.slo.display_name}: {status.reason} ({where})",
         "description": (
