@@ -2,15 +2,9 @@
 
 import json
 import os
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,49 +14,20 @@ from sloengine.alert.notification import Notification
 from sloengine.errors import DeliveryError
 from sloengine.notify import alertmanager
 from sloengine.notify.alertmanager import AHEAD, BATCH_MAX, AlertmanagerConfig, messages, send
+from tests.alertmanager.alertmanager_rig import PROGRAM, Alertmanager, program
 from tests.notify.notifications import BEGAN, BURN, burn_page, many, of, resolved
 from tests.notify.receivers import Got, Reply, answering, receiver
-
-BINARY = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-CONFIG = '{"route": {"receiver": "none", "group_by": ["model"]}, "receivers": [{"name": "none"}]}'
-
-
-@contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """A real Alertmanager on a free port."""
-    if BINARY is None:
-        message = "no prometheus-alertmanager on PATH: make setup-system"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    (folder / "alertmanager.yml").write_text(CONFIG, encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    options = [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", f"--storage.path={folder}"]
-    command = [BINARY, f"--config.file={folder / 'alertmanager.yml'}", *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _wait(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait(url: str) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            if httpx.get(f"{url}/-/ready", trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    raise TimeoutError("Alertmanager does not answer")
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running(tmp_path_factory.mktemp("alertmanager")) as url:
-        yield url
+    if program() is None:
+        reason = f"{PROGRAM} is not installed: make setup-system"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    config = {"route": {"receiver": "none", "group_by": ["model"]}, "receivers": [{"name": "none"}]}
+    running = Alertmanager(tmp_path_factory.mktemp("alertmanager"), config)
+    yield running.url
+    running.close()
 
 
 def held(url: str, **labels: str) -> list[dict[str, Any]]:
