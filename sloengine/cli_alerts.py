@@ -32,21 +32,26 @@ def register(app: typer.Typer, tell: Callable[[Outcome, bool], None]) -> None:
         at: Annotated[
             str | None, typer.Option(help="The moment (UTC) for which time intervals are looked at; now if not set.")
         ] = None,
+        live: Annotated[
+            bool, typer.Option("--live", help="Also ask the engine's database: what is silenced, what inhibits?")
+        ] = False,
         json_: Json = False,
     ) -> None:
         """Show where an alert would go, or the routing tree.
 
         With --labels: each route that takes it with its receiver, group key, timers, and what mutes it. Exits 1 if nobody would
-        be told: muted by a time interval or without a target. Only the file is read, neither silences nor firing alerts.
+        be told: muted, or without a target. Without --live only the file is read, neither silences nor firing alerts.
         """
         from sloengine.app import clock
         from sloengine.config.routing import load_alerting
         from sloengine.config.settings import load_settings
         from sloengine.tools.outcome import Refused, refusal
-        from sloengine.tools.route import moment, run_route
+        from sloengine.tools.route import moment, quiet_of, run_route
 
-        alerting = load_alerting(config or load_settings().alerting)
+        settings = load_settings()
+        alerting = load_alerting(config or settings.alerting)
         try:
-            tell(run_route(alerting, labels, moment(at) if at else clock()), json_)
+            quiet = quiet_of(alerting, moment(at) if at else clock(), settings.state_url if live else None)
+            tell(run_route(alerting, labels, quiet), json_)
         except Refused as error:
             tell(refusal(error), json_)

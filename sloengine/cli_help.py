@@ -11,7 +11,7 @@ CODES = {
 }
 EXAMPLES = {
     "lint": ("sloengine lint", "sloengine lint --live catalogue alerting.yaml"),
-    "route": ("sloengine route", "sloengine route --labels alertname=ErrorBudgetBurn,severity=page"),
+    "route": ("sloengine route", "sloengine route --live --labels alertname=ErrorBudgetBurn,severity=page"),
     "status": ("sloengine status", "sloengine status digits-success --by region"),
     "explain": (
         "sloengine explain digits-success",

@@ -1,4 +1,4 @@
-"""Where an alert with some labels would go, and the whole routing tree: read from ``alerting.yaml`` alone, no engine is asked."""
+"""Where an alert with some labels would go, and the whole tree: of ``alerting.yaml``, and of what is silenced and fires now."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from rich.tree import Tree
 
 from sloengine.alert.inhibition import Rule
 from sloengine.alert.matchers import all_match, written
-from sloengine.alert.muting import mutes_of, quiet_at
+from sloengine.alert.muting import Quiet, mutes_of, quiet_at
 from sloengine.alert.routes import EVERY_LABEL, Group, Route, Timers, groups_of
 from sloengine.config.label_matchers import read_label_matchers
 from sloengine.config.routing import Alerting
+from sloengine.state import episodes as episode_rows
+from sloengine.state import silences as silence_rows
+from sloengine.state.database import open_database, transaction
 from sloengine.times import format_duration, utc
 from sloengine.tools.outcome import FOUND, OK, Outcome, Refused
 
@@ -25,7 +28,20 @@ WIDTH_MAX = 1000
 """Lines of the tree are not wrapped: what is wrapped can't be searched."""
 
 
-def run_route(alerting: Alerting, labels: str | None, now: datetime) -> Outcome:
+def quiet_of(alerting: Alerting, now: datetime, state_url: str | None = None) -> Quiet:
+    """What mutes: time intervals, and with the state of an engine what it knows of silences and of alerts that inhibit."""
+    if state_url is None:
+        return quiet_at(now, (), (), (), alerting.intervals)
+    state = open_database(state_url)
+    try:
+        with transaction(state) as connection:
+            silences, firing = silence_rows.current(connection, now), episode_rows.firing(connection).values()
+    finally:
+        state.dispose()
+    return quiet_at(now, silences, alerting.rules, firing, alerting.intervals)
+
+
+def run_route(alerting: Alerting, labels: str | None, quiet: Quiet) -> Outcome:
     """Where ``labels`` go, or the tree without any. If nobody would be told, that is something found.
 
     Raises:
@@ -34,10 +50,10 @@ def run_route(alerting: Alerting, labels: str | None, now: datetime) -> Outcome:
     if labels is None:
         return Outcome(_drawn(alerting.tree), {"route": _tree(alerting.tree)})
     named = labels_of(labels)
-    found = [_found(alerting, group, named, now) for group in groups_of(alerting.tree, named)]
+    found = [_found(alerting, group, named, quiet) for group in groups_of(alerting.tree, named)]
     heard = any(one["targets"] and not one["mutes"] for one in found)
     text = "\n\n".join(_said(one) for one in found)
-    return Outcome(text, {"labels": named, "at": now.isoformat(), "routes": found}, OK if heard else FOUND)
+    return Outcome(text, {"labels": named, "at": quiet.now.isoformat(), "routes": found}, OK if heard else FOUND)
 
 
 def moment(text: str) -> datetime:
@@ -67,9 +83,9 @@ def labels_of(text: str) -> dict[str, str]:
     return {m.name: m.value for m in matchers}
 
 
-def _found(alerting: Alerting, group: Group, labels: Mapping[str, str], now: datetime) -> dict[str, Any]:
+def _found(alerting: Alerting, group: Group, labels: Mapping[str, str], quiet: Quiet) -> dict[str, Any]:
     route = group.route
-    mutes = mutes_of(labels, route, quiet_at(now, (), (), (), alerting.intervals))
+    mutes = mutes_of(labels, route, quiet)
     rules = () if route.safety else [rule for rule in alerting.rules if all_match(rule.target, labels)]
     return {
         "receiver": group.receiver,
@@ -104,7 +120,7 @@ def _said(one: Mapping[str, Any]) -> str:
         ("group", one["group_key"]),
         ("timers", ", ".join(f"{name} {span}" for name, span in one["timers"].items())),
         ("safety", "nothing mutes it but a silence with route=\"safety\"" if one["safety"] else "-"),
-        ("mute now", "; ".join(f"{m['kind']} {m['name']}" for m in one["mutes"]) or "-"),
+        ("mute now", "; ".join(f"{m['kind']} {m['name']} ({m['why']})" for m in one["mutes"]) or "-"),
         *(("mute while", f"{source} fires") for source in one["muted_while"]),
     ]  # fmt: skip
     return "\n".join(f"{name:<11}{value}" for name, value in lines if value != "-")
