@@ -1,10 +1,13 @@
 """alerting.yaml: what it takes, and what it refuses by name."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sloengine.alert.inhibition import Rule
 from sloengine.alert.intervals import Interval, Span
@@ -12,7 +15,8 @@ from sloengine.alert.routes import Timers
 from sloengine.config.catalogue import check_catalogue
 from sloengine.config.label_matchers import read_label_matchers
 from sloengine.config.routing import check_alerting, load_alerting
-from sloengine.config.yamlfile import read_documents
+from sloengine.config.yamlfile import Document, read_documents
+from sloengine.config.yamltree import read_tree
 from sloengine.errors import ConfigError
 from sloengine.model import Matcher
 from sloengine.notify.email import EmailConfig
@@ -417,3 +421,47 @@ def test_a_mistake_after_something_that_is_not_acted_on_stands_at_its_own_line(t
         "7: error",
         "8: error",
     ]
+
+
+KEYS = [
+    *(
+        "route",
+        "routes",
+        "receivers",
+        "receiver",
+        "name",
+        "webhook_configs",
+        "email_configs",
+        "url",
+        "url_file",
+        "global",
+    ),
+    *("group_by", "group_wait", "match", "match_re", "matchers", "continue", "safety", "mute_time_intervals", "hooks"),
+    *(
+        "time_intervals",
+        "times",
+        "start_time",
+        "end_time",
+        "weekdays",
+        "days_of_month",
+        "location",
+        "inhibit_rules",
+        "equal",
+    ),
+]
+ANY = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["", "a", "a=b", "1m", "...", "(", "1:2"])),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=5)),
+    max_leaves=30,
+)  # fmt: skip
+
+
+@given(value=st.dictionaries(st.sampled_from(KEYS), ANY, max_size=6))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_stands_in_the_file_is_answered_with_problems(value: dict[str, object]) -> None:
+    documents = read_tree(json.dumps({**value, "receivers": value.get("receivers")})).documents
+    alerting, said = check_alerting(Document("alerting.yaml", documents[0]))
+    assert (alerting is None) == any(p.severity == "error" for p in said)
+    if alerting is not None:
+        assert alerting.tree.receiver
+        assert all(interval is not None for interval in alerting.intervals.values())
