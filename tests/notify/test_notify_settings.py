@@ -63,7 +63,7 @@ WARNED: Mapping[str, list[str]] = {
     "opsgenie_configs": ["api_key", "message", "update_alerts"],
     "slack_configs": ["api_url", "link_names", "text", "title"],
     "email_configs": ["auth_identity", "auth_password", "headers.Subject", "html", "tls_config.server_name"],
-    "webhook_configs": ["http_config.basic_auth.password", "http_config.follow_redirects", "url"],
+    "webhook_configs": ["http_config.basic_auth.password", "http_config.follow_redirects"],
     "alertmanager_configs": [],
 }  # fmt: skip
 
