@@ -13,6 +13,7 @@ from sloengine.errors import DeliveryError
 from sloengine.jobs.accept import expire
 from sloengine.jobs.act import act
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.resend import resend
 from sloengine.jobs.tell import tell
 from sloengine.notify.message import Message
 from sloengine.notify.pace import Pace
@@ -37,6 +38,7 @@ def due_targets(engine: Deps) -> list[str]:
     now = engine.clock()
     expire(engine, now)
     tell(engine, now)
+    resend(engine, now)
     with transaction(engine.state) as connection:
         return outbox.due_targets(connection, now)
 

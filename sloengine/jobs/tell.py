@@ -60,7 +60,9 @@ class Turn:
         """One group; how many notifications were queued."""
         group = group_in(self.engine.alerting.tree, kept, members)
         muted = {m.told.dedup_key for m in members if self.mutes(group.route, m)}
-        telling = Telling(group, send_resolved=True, external_url=self.engine.settings.public_url)
+        ways = self.engine.alerting.targets_of(kept.receiver).values()
+        resolves = any(way.config.send_resolved for way in ways)
+        telling = Telling(group, send_resolved=resolves, external_url=self.engine.settings.public_url)
         done = step(telling, kept.state, [m.told for m in members], muted, self.now)
         queued = 0
         if done.notification is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Integer, cast, func, select
 
 from sloengine.state.tables import outbox
+from sloengine.times import utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def queue(connection: Connection, message: Message, now: datetime) -> None:
             payload=message.payload,
             status="pending",
             attempts=0,
+            queued_at=now,
             not_before=now,
         )
     )
@@ -80,6 +82,14 @@ def due_targets(connection: Connection, now: datetime) -> list[str]:
             asked.order_by(func.max(cast(outbox.c.urgent, Integer)).desc(), func.min(outbox.c.id))
         ).scalars()
     )
+
+
+def last_queued(connection: Connection, subject: str, target: str) -> datetime | None:
+    """When something about a subject was last queued for a target."""
+    mine = (outbox.c.subject == subject) & (outbox.c.target == target)
+    newest = select(func.max(outbox.c.id)).where(mine).scalar_subquery()
+    found = connection.execute(select(outbox.c.queued_at).where(outbox.c.id == newest)).scalar()
+    return utc(found) if found else None
 
 
 def _due(now: datetime, target: str | None = None) -> ColumnElement[bool]:

@@ -107,6 +107,7 @@ outbox = Table(
     # pending → claimed → sent, or dead after a final refusal.
     Column("status", String(16), nullable=False, index=True),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("queued_at", DateTime(timezone=True)),
     Column("not_before", DateTime(timezone=True), nullable=False),
     Column("claimed_until", DateTime(timezone=True)),
     Column("last_error", Text),

@@ -113,10 +113,10 @@ def test_settings_and_routing_are_checked_as_their_commands_do(tmp_path: Path, m
     settings, alerting = tmp_path / "sloengine.yaml", tmp_path / "alerting.yaml"
     settings.write_text("engine:\n  tick_s: 5000\n", encoding="utf-8")
     alerting.write_text(
-        "route: {receiver: a}\nreceivers:\n  - name: a\n    slack_configs: [{channel: x}]\n", encoding="utf-8"
+        "route: {receiver: a}\nreceivers:\n  - name: a\n    sns_configs: [{channel: x}]\n", encoding="utf-8"
     )
     assert [str(p) for p in check_catalogue([alerting, settings])[1]] == [
-        f"{alerting}:3: error: a route sends to receiver 'a', which has no supported way to send: slack_configs",
-        f"{alerting}:4: warning: slack_configs is not supported: nothing is sent this way",
+        f"{alerting}:3: error: a route sends to receiver 'a', which has no supported way to send: sns_configs",
+        f"{alerting}:4: warning: sns_configs is not supported: nothing is sent this way",
         f"{settings}:2: error: engine.tick_s: must be at most 300",
     ]

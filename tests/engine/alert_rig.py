@@ -117,7 +117,8 @@ class AlertRig:
         before = len(self.pager.bodies)
         jobs.deliver(self.deps)
         at = int((self.now - NOW).total_seconds())
-        return [(at, body["receiver"], _statuses(body)) for body in self.pager.bodies[before:]]
+        new = [body for body in self.pager.bodies[before:] if isinstance(body, dict)]
+        return [(at, body["receiver"], _statuses(body)) for body in new]
 
     def close(self) -> None:
         self.deps.http.close()

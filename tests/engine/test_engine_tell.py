@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from sloengine import jobs
 from sloengine.gameday.pager import Pager
+from sloengine.notify.targets import TARGETS
 from sloengine.state import outbox
 from sloengine.state.database import transaction
 from sloengine.state.tables import groups, members
@@ -141,6 +142,23 @@ def test_a_cause_keeps_its_symptom_quiet_across_a_restart(rigged: Make) -> None:
     assert rig.run(120, 10) == []
     rig.resolve("GatewayDown", gateway="gw-1")
     assert sorted(what for _, _, what in rig.run(30)) == [[("GatewayDown", "resolved")], [("NodeStale", "firing")]]
+
+
+def test_a_target_that_forgets_is_told_again_while_something_fires_and_no_longer(rigged: Make, pager: Pager) -> None:
+    rig = rigged(AT_ONCE)
+    address = pager.url.rpartition("/")[0]
+    one = {"name": "on-call", "alertmanager_configs": [{"url": address}]}
+    rig.write(json.dumps({"route": AT_ONCE, "receivers": [one]}))
+    jobs.reload(rig.deps, rig.now)
+    rig.fire("A")
+    every = TARGETS["alertmanager_configs"].policy.resend_s
+    assert every is not None
+    rig.run(5 * every + 1, every / 2)
+    assert len(pager.bodies) == 6
+    assert len({body[0]["labels"]["alertname"] for body in pager.bodies}) == 1
+    rig.resolve("A")
+    rig.run(5 * every, every / 2)
+    assert len(pager.bodies) == 7, "its end, once"
 
 
 # --- the routing changes

@@ -136,7 +136,11 @@ def test_a_refusal_of_the_request_itself_is_final(status: int) -> None:
 def test_an_overloaded_or_broken_receiver_is_tried_again(status: int) -> None:
     with receiver(status) as there:
         error = refusal(there.url)
-    assert (error.retryable, error.retry_after_s, len(there.seen)) == (True, POLICY.throttled_s if status == 429 else None, 1)
+    assert (error.retryable, error.retry_after_s, len(there.seen)) == (
+        True,
+        POLICY.throttled_s if status == 429 else None,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
