@@ -185,8 +185,8 @@ class _Replay:
 
     def _one(self, name: Name, group: Group, firings: list[Firing]) -> None:
         state: GroupState | None = None
-        hooks = self._alerting.targets_of(group.receiver).values()
-        telling = Telling(group, any(hook.send_resolved for hook in hooks))
+        ways = self._alerting.targets_of(group.receiver).values()
+        telling = Telling(group, any(way.config.send_resolved for way in ways))
         looks = {third for firing in firings for third in (firing.begins, firing.ends)}
         while looks and (now := min(looks)) <= SCRIPT_END:
             looks.discard(now)
