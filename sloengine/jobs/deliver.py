@@ -13,6 +13,7 @@ from sloengine.errors import DeliveryError
 from sloengine.jobs.accept import expire
 from sloengine.jobs.act import act
 from sloengine.jobs.deps import Deps
+from sloengine.jobs.refused import end_refused, raise_refused
 from sloengine.jobs.resend import resend
 from sloengine.jobs.tell import tell
 from sloengine.notify.message import Message
@@ -116,6 +117,7 @@ def _deliver_one(engine: Deps, item: outbox.Due, begin_by: float) -> int:
         return 0
     with transaction(engine.state) as connection:
         outbox.mark_sent(connection, item, engine.clock())
+    end_refused(engine, item.target, engine.clock())
     return 1
 
 
@@ -128,11 +130,14 @@ def _send(engine: Deps, item: outbox.Due) -> None:
 
 
 def _not_delivered(engine: Deps, item: outbox.Due, error: DeliveryError) -> None:
-    with transaction(engine.state) as connection:
-        if not error.retryable:
-            log.error("notification %s is refused for good: %s", item.idempotency_key, error)
+    if not error.retryable:
+        log.error("notification %s is refused for good: %s", item.idempotency_key, error)
+        # Raised first: killed in between, the item is sent and refused once more.
+        raise_refused(engine, item.target, str(error), engine.clock())
+        with transaction(engine.state) as connection:
             outbox.mark_dead(connection, item, str(error))
-            return
+        return
+    with transaction(engine.state) as connection:
         way = engine.alerting.targets.get(item.target)
         policy = way.target.policy if way else HOOKS
         wait = error.retry_after_s or policy.backoff_s(item.attempts + 1)

@@ -54,6 +54,8 @@ class Deps:
     """Sums of slices judged lately, by hash, so that an unchanged slice is not judged again."""
     derive_problems: list[str] = field(default_factory=list)
     """Measures that could not be worked out in the last tick, in words."""
+    refusing: set[str] = field(default_factory=set)
+    """Targets that refused something for good and have taken nothing since, as far as this engine knows."""
     paces: dict[str, Pace] = field(default_factory=dict)
     """How fast each target may be sent to."""
     routing_problems: tuple[str, ...] = ()

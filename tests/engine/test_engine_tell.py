@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,33 @@ from sloengine.state.tables import groups, members
 
 BY_REGION = {"receiver": "on-call", "group_by": ["region"], "group_wait": "30s", "group_interval": "5m"}
 AT_ONCE = {"receiver": "on-call", "group_by": ["..."], "group_wait": "0s", "group_interval": "10s"}
+
+
+class Refusing:
+    """A webhook that is gone, until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.status = 410
+        there = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(there.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
 
 Make = Callable[..., AlertRig]
 
@@ -159,6 +188,40 @@ def test_a_target_that_forgets_is_told_again_while_something_fires_and_no_longer
     rig.resolve("A")
     rig.run(5 * every, every / 2)
     assert len(pager.bodies) == 6, "its end, once"
+
+
+def test_a_target_that_refuses_for_good_is_an_alert_that_reaches_another_one(rigged: Make, pager: Pager) -> None:
+    route = {**AT_ONCE, "routes": [{"receiver": "broken", "matchers": ['team="x"']}]}
+    rig = rigged(route)
+    refusing = Refusing()
+    broken = {"name": "broken", "webhook_configs": [{"url": refusing.url}]}
+    works = {"name": "on-call", "webhook_configs": [{"url": pager.url}]}
+    rig.write(json.dumps({"route": route, "receivers": [works, broken]}))
+    jobs.reload(rig.deps, rig.now)
+    rig.fire("A", team="x")
+    rig.fire("B", team="x")
+    assert [what for _, _, what in rig.run(30)] == [[("NotificationRefused", "firing")]], (
+        "one, however many are refused"
+    )
+    [alert] = pager.received
+    assert (alert["labels"]["target"], "410" in alert["annotations"]["description"]) == ("broken/webhook/0", True)
+    refusing.status = 200
+    rig.fire("C", team="x")
+    assert [what for _, _, what in rig.run(30)] == [[("NotificationRefused", "resolved")]]
+    refusing.close()
+
+
+def test_the_alert_of_a_refusal_that_is_refused_itself_goes_round_no_circle(rigged: Make) -> None:
+    rig = rigged(AT_ONCE)
+    refusing = Refusing()
+    one = {"name": "on-call", "webhook_configs": [{"url": refusing.url}]}
+    rig.write(json.dumps({"route": AT_ONCE, "receivers": [one]}))
+    jobs.reload(rig.deps, rig.now)
+    rig.fire("A")
+    rig.run(300, 5)
+    with transaction(rig.deps.state) as connection:
+        assert outbox.counts(connection) == {"dead": 2}
+    refusing.close()
 
 
 # --- the routing changes
