@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -31,17 +32,20 @@ log = logging.getLogger("sloengine.jobs")
 
 def deliver(engine: Deps) -> int:
     """Tell and send what is due, one target after the other; number delivered."""
-    return sum(_drain(engine, target) for target in due_targets(engine))
+    return sum(_drain(engine, target) for targets in list(_turns(engine)) for target in targets)
 
 
-def due_targets(engine: Deps) -> list[str]:
-    """Queue what is to be told by now; targets that something is due to, those of safety routes first."""
+def _turns(engine: Deps) -> Iterator[list[str]]:
+    """Queue what is to be told by now, some groups at a time; after each, targets that something is due to, urgent ones first."""
     now = engine.clock()
     expire(engine, now)
-    tell(engine, now)
     resend(engine, now)
-    with transaction(engine.state) as connection:
-        return outbox.due_targets(connection, now)
+    while True:
+        looked = tell(engine, now)
+        with transaction(engine.state) as connection:
+            yield outbox.due_targets(connection, now)
+        if not looked:
+            return
 
 
 class Couriers:
@@ -55,7 +59,7 @@ class Couriers:
 
     def turn(self) -> None:
         """Send out whoever has something to bring and is not on the way."""
-        for target in due_targets(self._engine):
+        for target in (one for targets in _turns(self._engine) for one in targets):
             with self._lock:
                 if target in self._busy:
                     continue

@@ -27,16 +27,22 @@ log = logging.getLogger("sloengine.jobs")
 REROUTED = Mute(MuteKind.REROUTED, "", "the routing sends it elsewhere by now")
 
 
+AT_ONCE = 50
+"""Groups looked at in one transaction: in a storm others must come in between, a safety alert above all."""
+
+
 def tell(engine: Deps, now: datetime) -> int:
-    """Notifications queued. One transaction: what a group was told and what is queued for it agree, also after a kill -9."""
+    """Groups looked at; 0 once none is due. One transaction: what a group was told and what is queued for it always agree."""
     with transaction(engine.state) as connection:
         if not group_rows.any_due(connection, now) or not leads(engine, connection, now):
             return 0
         # Read once the lease is held: another engine may have told them until then.
-        due = group_rows.due(connection, now)
+        due = group_rows.due(connection, now, AT_ONCE)
         members = group_rows.members_of(connection, [group.id for group in due])
         turn = Turn(engine, connection, quiet_now(engine, connection, now), now)
-        return sum([turn.look(group, members[group.id]) for group in due])
+        for group in due:
+            turn.look(group, members[group.id])
+        return len(due)
 
 
 def quiet_now(engine: Deps, connection: Connection, now: datetime) -> Quiet:
@@ -56,8 +62,8 @@ class Turn:
     quiet: Quiet
     now: datetime
 
-    def look(self, kept: Kept, members: Sequence[Member]) -> int:
-        """One group; how many notifications were queued."""
+    def look(self, kept: Kept, members: Sequence[Member]) -> None:
+        """One group."""
         group = group_in(self.engine.alerting.tree, kept, members)
         muted = {m.told.dedup_key for m in members if self.mutes(group.route, m)}
         ways = self.engine.alerting.targets_of(kept.receiver).values()
@@ -72,7 +78,6 @@ class Turn:
         if done.state is not None:
             over = done.state.settled - done.state.open
             group_rows.leave(self.connection, kept.id, [m.episode_id for m in members if m.told.dedup_key in over])
-        return queued
 
     def mutes(self, route: Route, member: Member) -> tuple[Mute, ...]:
         return mutes_of(member.told.labels, route, self.quiet) if member.routed else (REROUTED,)

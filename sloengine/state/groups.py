@@ -72,6 +72,7 @@ def _ids(connection: Connection, wanted: Mapping[tuple[str, str], Group], now: d
             "key_hash": key_hash(group.key),
             "labels": json.dumps(dict(group.labels), sort_keys=True),
             "state": "null",
+            "urgent": group.route.safety,
             "told": 0,
             "look_at": now,
         }
@@ -105,9 +106,10 @@ def any_due(connection: Connection, now: datetime) -> bool:
     return connection.execute(select(groups.c.id).where(groups.c.look_at <= now).limit(1)).first() is not None
 
 
-def due(connection: Connection, now: datetime) -> list[Kept]:
-    """Groups whose time has come, the longest overdue first."""
-    asked = select(groups).where(groups.c.look_at <= now).order_by(groups.c.look_at, groups.c.id)
+def due(connection: Connection, now: datetime, limit: int) -> list[Kept]:
+    """Groups whose time has come: those of safety routes, then the longest overdue."""
+    asked = select(groups).where(groups.c.look_at <= now)
+    asked = asked.order_by(groups.c.urgent.desc(), groups.c.look_at, groups.c.id).limit(limit)
     return [_kept(row) for row in connection.execute(asked).mappings()]
 
 

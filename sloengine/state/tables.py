@@ -61,6 +61,8 @@ groups = Table(
     Column("labels", Text, nullable=False),
     # GroupState as JSON: what was told, and when.
     Column("state", Text, nullable=False),
+    # Of a safety route: looked at before all others.
+    Column("urgent", Boolean, nullable=False, default=False),
     # Notifications so far.
     Column("told", Integer, nullable=False),
     # None: nothing is in it.

@@ -15,6 +15,7 @@ MODULES = (
     "drift_compare",
     "drift_fleet",
     "fault_to_page",
+    "alerts_storm",
 )
 
 

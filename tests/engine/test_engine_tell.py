@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from sloengine import jobs
 from sloengine.gameday.pager import Pager
+from sloengine.jobs.tell import AT_ONCE as AT_ONCE_MOST
 from sloengine.notify.targets import TARGETS
 from sloengine.state import outbox
 from sloengine.state.database import transaction
@@ -150,7 +151,7 @@ def test_safety_routes_are_muted_by_nothing_but_a_silence_that_names_them(rigged
 def test_safety_is_sent_before_what_was_queued_earlier(rigged: Make) -> None:
     safety = {"receiver": "safety", "matchers": ['kind="safety"'], "safety": True}
     rig = rigged({**AT_ONCE, "routes": [safety]})
-    for n in range(20):
+    for n in range(AT_ONCE_MOST + 5):
         rig.fire(f"A{n}")
     rig.fire("S", kind="safety")
     assert next(who for _, who, _ in rig.look()) == "safety"

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("key_hash", sa.String(64), nullable=False),
         sa.Column("labels", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
+        sa.Column("urgent", sa.Boolean, nullable=False),
         sa.Column("told", sa.Integer, nullable=False),
         sa.Column("look_at", sa.DateTime(timezone=True)),
         sa.UniqueConstraint("receiver", "key_hash"),
