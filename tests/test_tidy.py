@@ -286,3 +286,27 @@ def test_every_runbook_that_a_promise_names_exists() -> None:
     named = [d["metadata"]["annotations"]["sloengine.dev/runbook"] for d in documents]
     assert named
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_failure_and_every_indicator_has_a_runbook() -> None:
+    folder = ROOT / "docs" / "runbooks"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    ids = re.findall(r"^\| ([FM]\d+) .*\]\(", listed, re.MULTILINE)
+    assert ids == [f"F{n}" for n in range(1, 9)] + [f"M{n}" for n in range(1, 16)]
+    pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", listed)) == pages
+
+
+def test_links_of_runbooks_lead_somewhere() -> None:
+    for page in (ROOT / "docs" / "runbooks").glob("*.md"):
+        links = re.findall(r"\]\(([^)#:]+\.md)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not (page.parent / link).is_file()] == [], page.name
+
+
+def test_every_ready_made_indicator_names_a_runbook_that_exists() -> None:
+    named = re.findall(
+        r"docs/runbooks/[\w-]+\.md",
+        "\n".join(p.read_text(encoding="utf-8") for p in PACKAGE.rglob("*.*") if p.suffix in (".py", ".yaml")),
+    )
+    assert named
+    assert sorted({name for name in named if not (ROOT / name).is_file()}) == []
