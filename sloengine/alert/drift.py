@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from sloengine.alert.episodes import DRIFT
 from sloengine.model import Severity
 from sloengine.monitor import Cause, DriftMonitor
 
-ALERT = "PredictionDrift"
+ALERT = DRIFT
 OVER = ("no_drift", "suspected")
 """Verdicts on the series that a finding names after which it is over; anything else says nothing, or that it goes on."""
 

@@ -11,6 +11,9 @@ from enum import StrEnum
 from sloengine.model import BurnReading, Severity, State, Status
 from sloengine.times import format_duration
 
+BURN, DRIFT = "ErrorBudgetBurn", "PredictionDrift"
+"""Names of the alerts that this engine decides on."""
+
 
 class EpisodeState(StrEnum):
     FIRING = "firing"
@@ -27,6 +30,7 @@ class Reason(StrEnum):
     NO_DATA_HOLDS = "no new data: a firing alert is held, not resolved"
     COVERED_BY_PAGE = "a page of the same slice is firing"
     NOTHING = "within budget"
+    GONE = "the catalogue no longer asks for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Decision:
 def labels_of(status: Status, severity: Severity, cluster: str) -> dict[str, str]:
     """Identity labels: declared names only, never a measured value, or each measurement would be a new alert."""
     return {
-        "alertname": "ErrorBudgetBurn",
+        "alertname": BURN,
         "severity": severity.value,
         "cluster": cluster,
         "slo": status.slo.name,
@@ -71,6 +75,14 @@ def identity_of(labels: Mapping[str, str]) -> str:
     """A stable short name for a set of labels, part of the dedup key."""
     text = "\x00".join(f"{k}\x01{v}" for k, v in sorted(labels.items()))
     return f"sloengine-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+
+
+def asked_by(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    """Which SLO or drift monitor an alert of this engine's is about; None of an alert that somebody else raised."""
+    for name, kind in (("slo", BURN), ("monitor", DRIFT)):
+        if labels.get("alertname") == kind and name in labels:
+            return name, labels[name]
+    return None
 
 
 def decide(

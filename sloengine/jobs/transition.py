@@ -9,7 +9,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from sloengine.alert.episodes import Decision, Episode, EpisodeState, decide, evidence_of, identity_of, labels_of
+from sloengine.alert.episodes import (
+    Decision,
+    Episode,
+    EpisodeState,
+    Reason,
+    asked_by,
+    decide,
+    evidence_of,
+    identity_of,
+    labels_of,
+)
 from sloengine.errors import StoreError
 from sloengine.evaluate.measure import shortest
 from sloengine.jobs.deps import Deps
@@ -36,6 +46,27 @@ def transition(engine: Deps, statuses: Iterable[Status], now: datetime) -> None:
         for status in statuses:
             page_firing = _transition_one(engine, connection, current, status, Severity.PAGE, page_firing=False)
             _transition_one(engine, connection, current, status, Severity.TICKET, page_firing=page_firing)
+        _end_gone(engine, connection, current.values(), now)
+
+
+def _end_gone(engine: Deps, connection: Connection, episodes: Iterable[Episode], now: datetime) -> None:
+    """End alerts of what the catalogue no longer has, which nothing judges any more: they would fire, and be told, for ever.
+
+    While something in the catalogue can't be read nobody knows whether it is in it.
+    """
+    if engine.catalogue.broken:
+        return
+    asked = {("slo", slo.name) for slo in engine.catalogue.slos} | {
+        ("monitor", m.name) for m in engine.catalogue.monitors
+    }
+    for episode in episodes:
+        about = asked_by(episode.labels)
+        if episode.state is not EpisodeState.FIRING or about is None or about in asked:
+            continue
+        said = {"summary": f"{about[0]} {about[1]}: {Reason.GONE.value}", "dedup_key": episode.dedup_key}
+        change = Change(now, Reason.GONE.value, {"at": now.isoformat()}, said)
+        group_rows.touch(connection, [episode_rows.resolve(connection, episode, change)], now)
+        log.warning("alert %s resolved: %s", episode.dedup_key, Reason.GONE.value)
 
 
 def _transition_one(

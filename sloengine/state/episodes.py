@@ -20,8 +20,8 @@ from sloengine.times import utc
 
 
 def latest(connection: Connection) -> dict[str, Episode]:
-    """The newest episode of every identity."""
-    newest = select(func.max(episodes.c.id)).group_by(episodes.c.identity)
+    """The newest episode of every identity that this engine decides on; what others raise is theirs."""
+    newest = select(func.max(episodes.c.id)).where(episodes.c.ends_at.is_(None)).group_by(episodes.c.identity)
     rows = connection.execute(select(episodes).where(episodes.c.id.in_(newest))).mappings()
     return {row["identity"]: _episode(row) for row in rows}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
@@ -12,7 +13,7 @@ import pytest
 from engine_rig import BASE, DELTA, HOUR, MINUTE, SERVICE, SHARED_COLUMNS, Rig, Series, slo
 
 from sloengine import jobs
-from sloengine.model import Node, State
+from sloengine.model import Broken, Node, State
 from sloengine.state.database import set_watermark, transaction
 from sloengine.tools.query import run_query
 
@@ -109,6 +110,26 @@ def test_a_firing_alert_is_held_while_nothing_is_heard(rig: Rig) -> None:
         [status] = rig.tick(BASE + minute * MINUTE)
         assert status.state in (State.STALE, State.BURNING)
     assert {r["status"] for r in rig.pager.received} == {"firing"}
+
+
+def test_an_alert_of_what_the_catalogue_no_longer_has_ends(rig: Rig) -> None:
+    rig.points.traffic(Series(), BASE, 60, 90, 10)
+    rig.points.flush()
+    rig.tick(BASE + 61 * MINUTE)
+    whole = rig.deps.catalogue
+    rig.deps.catalogue = replace(
+        whole, slos=(slo("another", target=0.5),), broken=(Broken("success", "f:1", "not valid"),)
+    )
+    jobs.tick(rig.deps, BASE + 62 * MINUTE)
+    rig.clock.now = BASE + 62 * MINUTE
+    jobs.deliver(rig.deps)
+    assert [r["status"] for r in rig.pager.received] == ["firing"], "while it can't be read it may still be there"
+    rig.deps.catalogue = replace(whole, slos=(slo("another", target=0.5),))
+    rig.tick(BASE + 63 * MINUTE)
+    assert [(r["status"], r["labels"]["slo"]) for r in rig.pager.received] == [
+        ("firing", "success"),
+        ("resolved", "success"),
+    ]
 
 
 def test_a_store_that_goes_away_during_a_tick_is_a_problem_and_loses_nothing(
