@@ -23,8 +23,9 @@ from sloengine.notify.webhook import POLICY as HOOKS
 from sloengine.state import outbox
 from sloengine.state.database import transaction
 
-CLAIM_TIMES = 1.5
-"""Claims last this many times as long as a request may take."""
+CLAIM_S, STILL_S = 15.0, 10.0
+"""Claims last so long unless they are renewed, as they are while a sending goes on; who stood still for longer after it claimed
+sends nothing."""
 COURIERS = 64
 """Targets that are sent to at once."""
 log = logging.getLogger("sloengine.jobs")
@@ -59,12 +60,20 @@ class Couriers:
 
     def turn(self) -> None:
         """Send out whoever has something to bring and is not on the way."""
+        self._renew()
         for target in (one for targets in _turns(self._engine) for one in targets):
             with self._lock:
                 if target in self._busy:
                     continue
                 self._busy.add(target)
             self._threads.submit(self._run, target)
+
+    def _renew(self) -> None:
+        with self._lock:
+            busy = list(self._busy)
+        if busy:
+            with transaction(self._engine.state) as connection:
+                outbox.renew(connection, busy, _claim(self._engine), self._engine.clock())
 
     def _run(self, target: str) -> None:
         try:
@@ -83,27 +92,24 @@ class Couriers:
 
 def _drain(engine: Deps, target: str) -> int:
     """Send what is due to one target; number delivered. A crash between sending and marking repeats a request by its key."""
-    sent, longest_s, pace = 0, _longest_s(engine, target), engine.paces.setdefault(target, Pace())
+    sent, pace = 0, engine.paces.setdefault(target, Pace())
     way = engine.alerting.targets.get(target)
     while way is None or pace.allows(way.target.policy, engine.clock()):
-        item = _claimed(engine, target, longest_s)
+        item = _claimed(engine, target)
         if item is None:
             break
         pace.spend()
-        sent += _deliver_one(engine, item, time.monotonic() + (CLAIM_TIMES - 1) * longest_s)
+        sent += _deliver_one(engine, item, time.monotonic() + STILL_S)
     return sent
 
 
-def _longest_s(engine: Deps, target: str) -> float:
-    """How long a sending can take."""
-    way = engine.alerting.targets.get(target)
-    return way.target.longest_s(way.config) if way else engine.settings.engine.delivery_timeout_s
+def _claim(engine: Deps) -> outbox.Claim:
+    return outbox.Claim(engine.holder, timedelta(seconds=CLAIM_S))
 
 
-def _claimed(engine: Deps, target: str, longest_s: float) -> outbox.Due | None:
-    ttl = timedelta(seconds=CLAIM_TIMES * longest_s)
+def _claimed(engine: Deps, target: str) -> outbox.Due | None:
     with transaction(engine.state) as connection:
-        return next(iter(outbox.claim(connection, engine.clock(), ttl, limit=1, target=target)), None)
+        return next(iter(outbox.claim(connection, engine.clock(), _claim(engine), limit=1, target=target)), None)
 
 
 def _deliver_one(engine: Deps, item: outbox.Due, begin_by: float) -> int:

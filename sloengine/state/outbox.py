@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,10 +56,16 @@ class Due:
     attempts: int
 
 
-def claim(
-    connection: Connection, now: datetime, ttl: timedelta, limit: int = 20, target: str | None = None
-) -> list[Due]:
-    """Take due notifications, of one target or any, for ``ttl``. A claim that runs out, its sender killed, is claimable again.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who takes notifications, and for how long unless it renews them."""
+
+    holder: str
+    ttl: timedelta
+
+
+def claim(connection: Connection, now: datetime, by: Claim, limit: int = 20, target: str | None = None) -> list[Due]:
+    """Take due notifications, of one target or any. A claim that runs out, its sender killed, is claimable again.
 
     Only the oldest unsent one of a subject and target is ever due: a resolve can't overtake its trigger. Urgent ones come first.
     """
@@ -69,9 +76,15 @@ def claim(
     connection.execute(
         outbox.update()
         .where(outbox.c.id.in_([d.id for d in due]))
-        .values(status="claimed", claimed_until=now + ttl, attempts=outbox.c.attempts + 1)
+        .values(status="claimed", claimed_until=now + by.ttl, claimed_by=by.holder, attempts=outbox.c.attempts + 1)
     )
     return due
+
+
+def renew(connection: Connection, targets: Collection[str], by: Claim, now: datetime) -> None:
+    """Hold claims for longer while their sender is alive; one that is killed leaves them soon, however long a sending takes."""
+    mine = (outbox.c.status == "claimed") & (outbox.c.claimed_by == by.holder) & outbox.c.target.in_(targets)
+    connection.execute(outbox.update().where(mine).values(claimed_until=now + by.ttl))
 
 
 def due_targets(connection: Connection, now: datetime) -> list[str]:

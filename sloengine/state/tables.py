@@ -112,6 +112,7 @@ outbox = Table(
     Column("queued_at", DateTime(timezone=True)),
     Column("not_before", DateTime(timezone=True), nullable=False),
     Column("claimed_until", DateTime(timezone=True)),
+    Column("claimed_by", String(64)),
     Column("last_error", Text),
     Column("sent_at", DateTime(timezone=True)),
 )

@@ -67,7 +67,7 @@ def _queue(state: Engine, name: str, what: str, targets: tuple[str, ...]) -> Non
 
 def _claim(state: Engine, now: datetime = NOW, limit: int = 20) -> list[outbox.Due]:
     with transaction(state) as connection:
-        return outbox.claim(connection, now, TTL, limit)
+        return outbox.claim(connection, now, outbox.Claim("one", TTL), limit)
 
 
 def _counts(state: Engine) -> dict[str, int]:
@@ -136,6 +136,16 @@ def test_a_sender_whose_claim_ran_out_can_not_free_the_claim_of_another(state: E
     with transaction(state) as connection:
         outbox.mark_retry(connection, slow, NOW, "timed out")
     assert _claim(state, NOW + TTL) == []
+
+
+def test_a_sending_that_goes_on_keeps_its_claim_and_that_of_another_engine_is_not_kept(state: Engine) -> None:
+    _fire(state, "a", "b")
+    with transaction(state) as connection:
+        [mine] = outbox.claim(connection, NOW, outbox.Claim("one", TTL), limit=1)
+        [other] = outbox.claim(connection, NOW, outbox.Claim("two", TTL), limit=1)
+        outbox.renew(connection, [TARGET], outbox.Claim("one", TTL), NOW + TTL / 2)
+    assert [due.id for due in _claim(state, NOW + TTL)] == [other.id]
+    assert [due.id for due in _claim(state, NOW + 1.5 * TTL)] == [mine.id]
 
 
 def test_many_senders_at_once_claim_each_notification_once(state: Engine) -> None:
@@ -375,4 +385,4 @@ def test_who_stood_still_past_its_claim_sends_nothing(
         patch.setattr(import_module("sloengine.jobs.deliver").time, "monotonic", lambda: next(ticking, 60.0))
         assert engine.deliver_at(0) == 0
     assert target.keys == []
-    assert [engine.deliver_at(second) for second in (1, 59, 61)] == [0, 0, 1]
+    assert [engine.deliver_at(second) for second in (1, 14, 16)] == [0, 0, 1]

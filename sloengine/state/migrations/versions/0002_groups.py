@@ -46,6 +46,7 @@ def upgrade() -> None:
     with op.batch_alter_table("outbox") as outbox:
         outbox.add_column(sa.Column("subject", sa.String(100), nullable=False, server_default=""))
         outbox.add_column(sa.Column("queued_at", sa.DateTime(timezone=True)))
+        outbox.add_column(sa.Column("claimed_by", sa.String(64)))
         outbox.add_column(sa.Column("urgent", sa.Boolean, nullable=False, server_default=sa.false()))
         outbox.alter_column("episode_id", existing_type=sa.Integer, nullable=True)
         outbox.alter_column("transition_id", existing_type=sa.Integer, nullable=True)
