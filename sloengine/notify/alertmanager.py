@@ -41,7 +41,6 @@ POLICY = Policy(
     backoff_most_s=60.0,
     timeout_s=10.0,
     throttled_s=10.0,
-    waits=4 + ALONE_WAITS + 4,
     resend_s=RESEND_S,
     resolve_resend_s=900.0,
 )

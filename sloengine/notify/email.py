@@ -40,7 +40,6 @@ POLICY = Policy(
     backoff_most_s=1800.0,
     timeout_s=20.0,
     throttled_s=60.0,
-    waits=12,
 )
 _OWN_HEADERS = (
     *(

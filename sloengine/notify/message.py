@@ -51,8 +51,6 @@ class Policy:
     timeout_s: float
     throttled_s: float
     """Wait after a 429 that does not say how long."""
-    waits: int = 4
-    """So many times ``timeout_s`` a sending can take: to connect, to write, for the answer's head, for the rest of it."""
     resend_s: float | None = None
     """Firing alerts are sent again so often: the target forgets what it does not hear of."""
     resolve_resend_s: float = 0.0

@@ -28,10 +28,6 @@ class Target:
     acknowledgement: Callable[[str, Any], Message] | None = None
     """(dedup key, config): that somebody has taken an incident on; None where a target has no such thing."""
 
-    def longest_s(self, config: TargetConfig) -> float:
-        """A sending takes no longer: who sends must hold its claim for as long, or another one sends too."""
-        return self.policy.waits * float(getattr(config, "timeout", None) or self.policy.timeout_s)
-
 
 TARGETS: Mapping[str, Target] = {
     "pagerduty_configs": Target(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -18,10 +18,12 @@ from sloengine.errors import StateError
 from sloengine.state.tables import leases, watermarks
 from sloengine.times import utc
 
+T = TypeVar("T")
 ENGINE = "engine"
 """The lease of whoever begins and ends alerts."""
 MIGRATING = 5_105_105
 """Number of the lock that migrations hold; ours alone."""
+PARAMETERS_MAX = 500
 STILL_MAX_MS = 10_000
 """How long an engine may do nothing within a transaction, where the database can tell."""
 
@@ -98,6 +100,11 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise
     except DBAPIError as error:
         raise StateError(f"the state database: {error.orig}") from error
+
+
+def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at once as one statement may have: SQLite holds no more than some thousand parameters."""
+    return (values[at : at + PARAMETERS_MAX] for at in range(0, len(values), PARAMETERS_MAX))
 
 
 def watermark(connection: Connection, name: str) -> datetime | None:

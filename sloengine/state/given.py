@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from sloengine.alert.episodes import EpisodeState
+from sloengine.state.database import in_parts
 from sloengine.state.tables import episodes, transitions
 from sloengine.times import utc
-
-MANY = 500
-"""Values in one statement: SQLite holds no more than some thousand parameters."""
-
 
 _KNOWN = select(
     episodes.c.id, episodes.c.identity, episodes.c.number, episodes.c.state, episodes.c.started_at, episodes.c.ends_at
@@ -50,7 +46,7 @@ class Begun:
 
 def known(connection: Connection, identities: Collection[str]) -> dict[str, Known]:
     found = {}
-    for part in _parts(sorted(identities)):
+    for part in in_parts(sorted(identities)):
         newest = select(func.max(episodes.c.id)).where(episodes.c.identity.in_(part)).group_by(episodes.c.identity)
         for row in connection.execute(_KNOWN.where(episodes.c.id.in_(newest))).mappings():
             found[row["identity"]] = Known(
@@ -128,7 +124,3 @@ def _note(connection: Connection, ids: Sequence[int], states: tuple[str, str], r
         for one in ids
     ]
     connection.execute(transitions.insert(), rows)
-
-
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[at : at + MANY] for at in range(0, len(values), MANY))

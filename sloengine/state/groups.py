@@ -14,11 +14,9 @@ from sqlalchemy import Connection, func, select
 from sloengine.alert.grouping import GroupState
 from sloengine.alert.notification import Told
 from sloengine.alert.routes import Group
+from sloengine.state.database import in_parts
 from sloengine.state.tables import episodes, groups, members
 from sloengine.times import utc
-
-MANY = 500
-"""Values in one statement: SQLite holds no more than some thousand parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def enrol(connection: Connection, wanted: Mapping[int, Sequence[Group]], now: da
 
 def _ids(connection: Connection, wanted: Mapping[tuple[str, str], Group], now: datetime) -> dict[tuple[str, str], int]:
     found = _stored(connection, wanted)
-    for part in _parts(sorted(found.values())):
+    for part in in_parts(sorted(found.values())):
         due = groups.c.look_at.is_(None) | (groups.c.look_at > now)
         connection.execute(groups.update().where(groups.c.id.in_(part) & due).values(look_at=now))
     fresh = [
@@ -88,7 +86,7 @@ def _ids(connection: Connection, wanted: Mapping[tuple[str, str], Group], now: d
 def _stored(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     by_hash = {key_hash(key): key for _, key in wanted}
     found = {}
-    for part in _parts(sorted(by_hash)):
+    for part in in_parts(sorted(by_hash)):
         for row in connection.execute(select(groups).where(groups.c.key_hash.in_(part))).mappings():
             found[(row["receiver"], row["group_key"])] = row["id"]
     return {key: found[key] for key in wanted if key in found}
@@ -96,7 +94,7 @@ def _stored(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[t
 
 def touch(connection: Connection, episode_ids: Collection[int], now: datetime) -> None:
     """Have the groups of episodes that have ended looked at, in case their timers have been forgotten."""
-    for part in _parts(sorted(episode_ids)):
+    for part in in_parts(sorted(episode_ids)):
         mine = select(members.c.group_id).where(members.c.episode_id.in_(part))
         idle = groups.c.id.in_(mine) & groups.c.look_at.is_(None)
         connection.execute(groups.update().where(idle).values(look_at=now))
@@ -128,7 +126,7 @@ def members_of(connection: Connection, group_ids: Collection[int]) -> dict[int, 
     """By group."""
     found: dict[int, list[Member]] = {one: [] for one in group_ids}
     joined = members.join(episodes, members.c.episode_id == episodes.c.id)
-    for part in _parts(sorted(group_ids)):
+    for part in in_parts(sorted(group_ids)):
         asked = (
             select(members.c.group_id, members.c.episode_id, members.c.routed, episodes)
             .select_from(joined)
@@ -158,19 +156,15 @@ def save(connection: Connection, group_id: int, state: GroupState | None, look_a
 
 def leave(connection: Connection, group_id: int, episode_ids: Collection[int]) -> None:
     """Episodes that a group is done with."""
-    for part in _parts(sorted(episode_ids)):
+    for part in in_parts(sorted(episode_ids)):
         mine = (members.c.group_id == group_id) & members.c.episode_id.in_(part)
         connection.execute(members.delete().where(mine))
 
 
 def reroute(connection: Connection, group_id: int, episode_ids: Collection[int], *, routed: bool) -> None:
-    for part in _parts(sorted(episode_ids)):
+    for part in in_parts(sorted(episode_ids)):
         mine = (members.c.group_id == group_id) & members.c.episode_id.in_(part)
         connection.execute(members.update().where(mine).values(routed=routed))
-
-
-def _parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[at : at + MANY] for at in range(0, len(values), MANY))
 
 
 def _kept(row: Mapping[Any, Any]) -> Kept:

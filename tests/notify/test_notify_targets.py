@@ -299,13 +299,6 @@ def test_policies_grow_their_wait_to_the_most_and_no_further() -> None:
         assert waits[-1] == target.policy.backoff_most_s
 
 
-def test_a_claim_is_held_for_as_long_as_the_slowest_sending() -> None:
-    hook = TARGETS["webhook_configs"]
-    longest = [hook.longest_s(config_of("webhook_configs", "http://x", **more)) for more in ({}, {"timeout": "30s"})]
-    assert longest == [40.0, 120.0]
-    assert all(target.policy.waits >= 4 for target in TARGETS.values())
-
-
 # --- settings
 
 
